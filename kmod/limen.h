@@ -136,7 +136,8 @@ struct limen_vcpu {
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */
-	bool insn_valid;		/* exit.insn[] was fetched */
+	u32 eoi_vector;			/* of LIMEN_EXIT_EOI */
+	bool want_irq_window;		/* for the 8259A */
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;
