@@ -38,7 +38,7 @@ struct pi_vcpu {
 	u64 target;		/* ns of CLOCK_MONOTONIC, when it fires; 0: off */
 	unsigned long eoi[4];	/* level-triggered vectors ended, for the VMM */
 	bool sw_enabled;	/* SVR bit 8 */
-	u32 esr;		/* errors since the last write to ESR */
+	unsigned long esr;	/* (a) errors since the last write to ESR */
 };
 
 int pi_init(struct limen_vcpu *vcpu);
