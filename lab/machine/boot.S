@@ -1,13 +1,14 @@
 /*
- * An option ROM for Bochs that boots a Linux vmlinux lying in RAM.
+ * An option ROM for Bochs that boots an uncompressed Linux vmlinux.
  *
- * Bochs puts kernel and initramfs into RAM itself (optramimage), so there is no
- * disk to read and nothing to decompress: both take most of a boot under
- * emulation. The BIOS calls this ROM, which takes over INT 19h (bootstrap); that
- * one collects the memory map and enters the kernel by the PVH protocol
- * (xen/include/public/arch-x86/hvm/start_info.h): 32-bit protected mode, paging
- * off, %ebx = address of struct hvm_start_info. lab/machine/boot.py fills in the
- * parameters and the checksum.
+ * Reading a disk through the BIOS and decompressing a kernel take most of a boot
+ * under emulation. The BIOS calls this ROM, which takes over INT 19h (bootstrap).
+ * That one collects the memory map, reads kernel, initramfs and command line from
+ * the disk with one command each, a string instruction a sector, and enters the
+ * kernel by the PVH protocol (Xen's arch-x86/hvm/start_info.h): 32-bit protected
+ * mode, paging off, %ebx = address of struct hvm_start_info. boot.py fills in the
+ * parameters and the checksum. (Bochs can also load files into RAM by itself, but
+ * only the first block of each lands where it should.)
  */
 	.code16
 	.section .text, "ax"
@@ -17,16 +18,24 @@
 #define MEMMAP		0x8100		/* struct hvm_memmap_table_entry[] */
 #define MAX_MEMMAP	64
 
+#define ATA		0x1f0
+#define ATA_BUSY	0x80
+#define ATA_DRQ		0x08
+#define ATA_READ_EXT	0x24
+
 	.globl _start
 _start:
 	.byte	0x55, 0xaa
-	.byte	2			/* times 512 bytes */
+	.byte	ROM_BLOCKS		/* times 512 bytes */
 	jmp	init
 	.balign	16
 param_entry:	.long 0			/* where the kernel starts */
 param_cmdline:	.long 0
 param_initrd:	.long 0
 param_initrd_size: .long 0
+	/* What to read: first sector, sectors (at most 65535), where to; 0 ends. */
+param_load:	.fill 3 * PARAM_LOADS, 4, 0
+		.long 0, 0, 0
 
 init:
 	push	%ds
@@ -86,7 +95,6 @@ bootstrap:
 	out	%al, $0x92
 
 	mov	%cs:param_entry, %esi
-	mov	$INFO, %ebx
 	lgdtl	%cs:gdt_desc
 	mov	%cr0, %eax
 	or	$1, %eax
@@ -100,7 +108,63 @@ protected:
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
+	mov	$ROM + param_load, %ebp
+load:	mov	4(%ebp), %ecx		/* sectors */
+	jecxz	enter
+	mov	(%ebp), %ebx		/* first sector */
+	mov	8(%ebp), %edi
+	call	read_disk
+	add	$12, %ebp
+	jmp	load
+enter:
+	mov	$INFO, %ebx
 	jmp	*%esi
+
+	/* Reads %cx sectors from %ebx to %edi with one 48-bit command. */
+read_disk:
+	mov	$ATA + 6, %edx		/* the first drive, LBA */
+	mov	$0x40, %al
+	out	%al, %dx
+	mov	$ATA + 2, %edx		/* sectors, high half first */
+	mov	%ch, %al
+	out	%al, %dx
+	inc	%edx			/* sector: bytes 3 to 5, then 0 to 2 */
+	mov	%ebx, %eax
+	shr	$24, %eax
+	out	%al, %dx
+	inc	%edx
+	xor	%eax, %eax
+	out	%al, %dx
+	inc	%edx
+	out	%al, %dx
+	mov	$ATA + 2, %edx
+	mov	%cl, %al
+	out	%al, %dx
+	mov	%ebx, %eax
+	inc	%edx
+	out	%al, %dx
+	inc	%edx
+	shr	$8, %eax
+	out	%al, %dx
+	inc	%edx
+	shr	$8, %eax
+	out	%al, %dx
+	mov	$ATA + 7, %edx
+	mov	$ATA_READ_EXT, %al
+	out	%al, %dx
+	mov	%ecx, %ebx
+1:	mov	$ATA + 7, %edx
+	in	%dx, %al
+	test	$ATA_BUSY, %al
+	jnz	1b
+	test	$ATA_DRQ, %al
+	jz	1b
+	mov	$ATA, %edx
+	mov	$256, %ecx
+	rep insw
+	dec	%ebx
+	jnz	1b
+	ret
 
 	.balign	8
 gdt:	.quad	0

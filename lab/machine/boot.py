@@ -18,6 +18,10 @@ PT_LOAD, PT_NOTE = 1, 4
 ROM_ADDRESS = 0xD0000
 ROM_SIZE = 1024
 ROM_PARAMS = 16
+SECTOR = 512
+CYLINDER = 16 * 63 * SECTOR
+MAX_SECTORS = 32768
+MAX_LOADS = 12
 
 
 class BootError(Exception):
@@ -87,7 +91,23 @@ def flatten(elf):
     image = bytearray(max(s[2] + s[3] for s in loads) - base)
     for _, offset, paddr, filesz, _ in loads:
         image[paddr - base:paddr - base + filesz] = elf[offset:offset + filesz]
-    return base, bytes(image)
+    # RAM is zero to begin with.
+    return base, bytes(image).rstrip(b"\0")
+
+
+def boot_disk(pieces):
+    """Lay out (address, bytes) pairs on a disk; return it and what the ROM is to load."""
+    disk, loads = bytearray(SECTOR), []
+    for address, content in pieces:
+        sector, left = len(disk) // SECTOR, -(-len(content) // SECTOR)
+        disk += content + bytes(-len(content) % SECTOR)
+        while left:
+            count = min(left, MAX_SECTORS)
+            loads.append((sector, count, address))
+            sector, left, address = sector + count, left - count, address + count * SECTOR
+    if len(loads) > MAX_LOADS:
+        raise BootError("kernel and initramfs are too large for the boot ROM")
+    return bytes(disk + bytes(-len(disk) % CYLINDER)), loads
 
 
 def memory_end(elf):
@@ -95,12 +115,13 @@ def memory_end(elf):
     return max(s[2] + s[4] for s in _segments(elf) if s[0] == PT_LOAD)
 
 
-def boot_rom(source, entry, cmdline, initrd, initrd_size):
-    """Return the option ROM that enters the kernel; see boot.S."""
+def boot_rom(source, entry, cmdline, initrd, initrd_size, loads):
+    """Return the option ROM that loads and enters the kernel; see boot.S."""
     with tempfile.TemporaryDirectory() as tmp:
         obj, elf, rom = (os.path.join(tmp, n) for n in ("o", "elf", "rom"))
-        subprocess.run(["gcc", "-m32", "-c", f"-DROM={ROM_ADDRESS}", "-o", obj, source],
-                       check=True)
+        macros = {"ROM": ROM_ADDRESS, "ROM_BLOCKS": ROM_SIZE // 512, "PARAM_LOADS": MAX_LOADS}
+        subprocess.run(["gcc", "-m32", "-c", "-o", obj, source,
+                        *(f"-D{k}={v}" for k, v in macros.items())], check=True)
         subprocess.run(["ld", "-m", "elf_i386", "-Ttext=0", "-o", elf, obj], check=True)
         subprocess.run(["objcopy", "-O", "binary", "-j", ".text", elf, rom], check=True)
         with open(rom, "rb") as f:
@@ -108,7 +129,8 @@ def boot_rom(source, entry, cmdline, initrd, initrd_size):
     if len(image) > ROM_SIZE:
         raise BootError("the boot ROM has outgrown its size")
     image += bytes(ROM_SIZE - len(image))
-    struct.pack_into("<IIII", image, ROM_PARAMS, entry, cmdline, initrd, initrd_size)
+    words = [entry, cmdline, initrd, initrd_size, *(w for load in loads for w in load)]
+    struct.pack_into(f"<{len(words)}I", image, ROM_PARAMS, *words)
     image[-1] = -sum(image) & 0xFF
     return bytes(image)
 

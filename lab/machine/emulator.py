@@ -82,18 +82,17 @@ def _bochs(m):
     if cmdline < boot.memory_end(m.vmlinux):
         raise boot.BootError("the machine has too little memory for its initramfs")
 
-    m.write("kernel", kernel)
-    m.write("initrd", m.initrd)
-    m.write("cmdline", m.cmdline().encode() + b"\0")
-    m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), entry, cmdline,
-                                      initrd, len(m.initrd)))
+    disk, loads = boot.boot_disk([(base, kernel), (initrd, m.initrd),
+                                  (cmdline, m.cmdline().encode() + b"\0")])
+    m.write("disk", disk)
+    m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), entry, cmdline, initrd,
+                                      len(m.initrd), loads))
     m.write("bochs.rc", b"c\n")
 
     prefix = os.path.join(m.bochs, "root")
     words = {
         "MODEL": BOCHS_MODELS[m.cpu], "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
-        "DIR": m.directory, "KERNEL": hex(base), "CMDLINE": hex(cmdline),
-        "INITRD": hex(initrd), "COM1_MODE": "term", "COM1": m.console,
+        "DIR": m.directory, "COM1": m.console,
     }
     with open(os.path.join(HERE, "bochsrc.in"), encoding="ascii") as f:
         config = f.read()
