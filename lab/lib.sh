@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What every lab script needs: where things are, and which cached part is which.
 #
 # A part is one thing lab/setup makes (a kernel, Bochs, ...). It lives in
@@ -8,7 +8,6 @@
 lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lab_root=$(dirname "$lab_dir")
 lab_cache=${XDG_CACHE_HOME:-$HOME/.cache}/limen
-lab_build=$lab_root/build/lab
 
 lab_kernels="test debug 6.1 6.12 7.2"
 
