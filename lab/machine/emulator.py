@@ -61,7 +61,7 @@ def _qemu(m):
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config",
         "-accel", "tcg" if m.icount else "tcg,thread=multi", *icount,
-        "-machine", "pc,usb=off", "-cpu", "EPYC,+svm,+npt",
+        "-machine", "pc,usb=off", "-cpu", "EPYC,+svm,+npt,+vgif,+svme-addr-chk",
         "-smp", str(m.smp), "-m", str(m.mem),
         "-kernel", m.write("kernel", m.vmlinux), "-initrd", m.write("initrd", m.initrd),
         "-append", m.cmdline(),
