@@ -24,6 +24,7 @@ TIMED_OUT = 124
 OOPS_GRACE = 20
 PANIC_GRACE = 1
 LAST_WORDS = 0.2
+READ_PAUSE = 0.003
 
 
 class Voice:
@@ -196,6 +197,8 @@ class Session:
                     os.write(master, data)
                 else:
                     poll.unregister(0)
+            # Bochs writes single bytes: let some gather.
+            time.sleep(READ_PAUSE)
 
     def _drain(self, master):
         while select.select([master], [], [], 0.05)[0]:
