@@ -21,7 +21,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define VOICE_PORT 0xe9
+#define VOICE_PORT	0xe9
+#define GATHER_US	2000
 
 static void send(const void *buf, size_t len)
 {
@@ -114,8 +115,12 @@ static int pump(pid_t pid, int master)
 	while (waitpid(pid, &status, WNOHANG) != pid) {
 		if (poll(pfd, 2, -1) < 0)
 			continue;
-		if (pfd[0].revents && drain(master, 0) < 0)
-			pfd[0].fd = -1;
+		if (pfd[0].revents) {
+			if (drain(master, 0) < 0)
+				pfd[0].fd = -1;
+			// A wake-up a line would cost more than the line.
+			usleep(GATHER_US);
+		}
 		if (pfd[1].revents) {
 			char c[16];
 
