@@ -24,6 +24,7 @@
 
 #include "../uapi/linux/limen.h"
 #include "caps.h"
+#include "host_check.h"
 #include "ops.h"
 #include "npt/npt.h"
 #include "posted_irq/pi.h"
@@ -129,10 +130,15 @@ struct limen_vcpu {
 	int cpu;			/* (a) while IN_GUEST: where */
 	int last_cpu;			/* of the last entry; -1: none */
 	u64 tlb_gen;			/* vm->tlb_gen it has flushed for */
+	unsigned long clock_next;	/* jiffies: refresh the clock page */
+	int clock_cpu;			/* whose TSC it was written with */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
 	bool loaded;
 	unsigned long irqflags;		/* of the open window */
+#ifdef CONFIG_PROVE_LOCKING
+	struct limen_host host;		/* as the window found it */
+#endif
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */
