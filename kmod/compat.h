@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The only file that knows that kernels differ. By feature, probed in Kbuild
- * (LIMEN_HAVE_*), never by version. Under UML, what has no meaning there is left
- * out and the tests supply the host's clock.
+ * (LIMEN_HAVE_*), never by version. In the test units (LIMEN_KUNIT), on any
+ * architecture, tests/fake.c stands for the host.
  */
 #ifndef LIMEN_COMPAT_H
 #define LIMEN_COMPAT_H
@@ -14,9 +14,12 @@
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
-#ifdef CONFIG_UML
+#ifdef LIMEN_KUNIT
 u64 limen_host_tsc(void);
 u32 limen_tsc_khz(void);
+int limen_guest_work(void);
+void limen_resched_cpu(int cpu);
+void limen_rcu_note(int cpu);
 #else
 
 #include <asm/msr.h>
@@ -119,7 +122,7 @@ LIMEN_USER_CMPXCHG(64)
 #define limen_pmd_leaf(pmd)	pmd_large(pmd)
 #define limen_pud_leaf(pud)	pud_large(pud)
 #endif
-#endif /* !CONFIG_UML */
+#endif /* !LIMEN_KUNIT */
 
 #ifndef LIMEN_HAVE_HRTIMER_SETUP
 static inline void limen_hrtimer_setup(struct hrtimer *timer,
