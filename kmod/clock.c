@@ -8,8 +8,8 @@
  * version that is odd meanwhile.
  */
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/math64.h>
-#include <linux/timekeeping.h>
 
 #include "clock.h"
 #include "compat.h"

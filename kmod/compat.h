@@ -18,6 +18,7 @@
 u64 limen_host_tsc(void);
 u32 limen_tsc_khz(void);
 int limen_guest_work(void);
+bool limen_guest_work_pending(void);
 void limen_resched_cpu(int cpu);
 void limen_rcu_note(int cpu);
 #else
@@ -74,6 +75,11 @@ static inline int limen_guest_work(void)
 #else
 	return xfer_to_guest_mode_handle_work(NULL);
 #endif
+}
+
+static inline bool limen_guest_work_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
 }
 
 static inline void limen_resched_cpu(int cpu)

@@ -9,6 +9,7 @@
  * because it is entered with interrupts off.
  */
 #include <linux/kernel.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/vtime.h>
 
@@ -131,7 +132,7 @@ static bool may_run(struct limen_vcpu *vcpu)
 /* With interrupts off and the requests looked at: must we go out again? */
 static bool must_leave(struct limen_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending();
+	return READ_ONCE(vcpu->requests) || limen_guest_work_pending();
 }
 
 static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
