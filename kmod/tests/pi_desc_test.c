@@ -8,9 +8,19 @@
 #include "../posted_irq/pi_desc.c"
 #include "fake.h"
 
+/* a vCPU in guest mode on another CPU: a notification is an IPI */
+static struct limen_vcpu *vcpu_elsewhere(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+
+	vcpu->where = LIMEN_IN_GUEST;
+	vcpu->cpu = FAKE_ELSEWHERE;
+	return vcpu;
+}
+
 static int notified(void)
 {
-	return atomic_read(&fake.notified);
+	return atomic_read(&fake.kicks);
 }
 
 static bool is_requested(struct limen_vcpu *vcpu, u8 vector)
@@ -22,7 +32,7 @@ static bool is_requested(struct limen_vcpu *vcpu, u8 vector)
 
 static void only_the_first_post_notifies(struct kunit *test)
 {
-	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+	struct limen_vcpu *vcpu = vcpu_elsewhere(test);
 
 	pi_post(vcpu, 0x31, false);
 	KUNIT_EXPECT_EQ(test, notified(), 1);
@@ -67,7 +77,7 @@ static void bits_fold_although_on_is_clear(struct kunit *test)
 /* A poster is between its two steps while the vCPU folds. */
 static void on_without_a_bit_does_not_swallow_the_next_notification(struct kunit *test)
 {
-	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+	struct limen_vcpu *vcpu = vcpu_elsewhere(test);
 
 	set_bit(PI_ON, &vcpu->pi.desc->control);
 	KUNIT_EXPECT_TRUE(test, pi_has_posted(vcpu));
