@@ -37,7 +37,15 @@ static void set_bits(u8 *map, u32 msr, bool read, bool write)
 	map[bit / 8] |= (read | write << 1) << bit % 8;
 }
 
-/** svm_msrpm_trap() - make accesses exit. Context: before the VM runs. */
+/**
+ * svm_msrpm_trap() - make accesses exit
+ * @map: the permission map
+ * @msr: MSR number
+ * @read: reads
+ * @write: writes
+ *
+ * Context: before the VM runs.
+ */
 void svm_msrpm_trap(u8 *map, u32 msr, bool read, bool write)
 {
 	int bit = bit_of(msr);
@@ -46,7 +54,11 @@ void svm_msrpm_trap(u8 *map, u32 msr, bool read, bool write)
 		map[bit / 8] |= (read | write << 1) << bit % 8;
 }
 
-/** svm_msrpm_init() - intercept all but what the hardware switches. */
+/**
+ * svm_msrpm_init() - intercept all but what the hardware switches
+ * @map: the permission map
+ * @tsc_aux: is TSC_AUX switched?
+ */
 void svm_msrpm_init(u8 *map, bool tsc_aux)
 {
 	int i;

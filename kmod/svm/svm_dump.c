@@ -5,7 +5,10 @@
 
 #include "svm.h"
 
-/** svm_dump() - see struct limen_ops */
+/**
+ * svm_dump() - see struct limen_ops
+ * @vcpu: the vCPU
+ */
 void svm_dump(struct limen_vcpu *vcpu)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 10 * HZ, 2);

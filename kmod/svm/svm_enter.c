@@ -13,6 +13,8 @@
  * the CPU, no other guest can run on it. Emulators have no tags: by argument.
  */
 #include <asm/cpufeature.h>
+#include <linux/percpu.h>
+#include <asm/processor.h>
 #include <asm/debugreg.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
@@ -36,7 +38,12 @@ static void swap_out(u32 msr, u64 found, u64 guest)
 		limen_wrmsr(msr, found);
 }
 
-/** svm_open() - see struct limen_ops. Return: 0: on AMD nothing can be half-way. */
+/**
+ * svm_open() - see struct limen_ops
+ * @vcpu: the vCPU
+ *
+ * Return: 0: on AMD nothing can be half-way.
+ */
 int svm_open(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;
@@ -94,7 +101,10 @@ static void forward_mce(void)
 #endif
 }
 
-/** svm_close() - see struct limen_ops */
+/**
+ * svm_close() - see struct limen_ops
+ * @vcpu: the vCPU
+ */
 void svm_close(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;
@@ -223,7 +233,10 @@ static void follow_nmi(struct limen_vcpu *vcpu)
 	}
 }
 
-/** svm_enter() - see struct limen_ops */
+/**
+ * svm_enter() - see struct limen_ops
+ * @vcpu: the vCPU
+ */
 void svm_enter(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;
@@ -282,7 +295,10 @@ static void purge(void)
 	local_irq_restore(flags);
 }
 
-/** svm_put() - see struct limen_ops */
+/**
+ * svm_put() - see struct limen_ops
+ * @vcpu: the vCPU
+ */
 void svm_put(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;

@@ -135,7 +135,12 @@ static void set_intercepts(struct vmcb *vmcb)
 		vmcb->pause_threshold = PAUSE_THRESHOLD;
 }
 
-/** svm_vmcb_alloc() - a VMCB with its constant part. Return: NULL: no memory. */
+/**
+ * svm_vmcb_alloc() - a VMCB with its constant part
+ * @vm: the VM
+ *
+ * Return: NULL: no memory.
+ */
 struct vmcb *svm_vmcb_alloc(const struct limen_vm *vm)
 {
 	struct vmcb *vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);

@@ -3,6 +3,8 @@
  * Register groups between vcpu and VMCB. A store clears the clean bit of what it
  * wrote, so that it can't be forgotten (APM Vol. 2, "VMCB Clean Bits").
  */
+#include <linux/percpu.h>
+#include <asm/processor.h>
 #include <asm/debugreg.h>
 
 #include "svm.h"
@@ -132,6 +134,8 @@ static void store_drs(struct limen_vcpu *vcpu, struct vmcb *vmcb)
 
 /**
  * svm_store() - dirty groups to the VMCB
+ * @vcpu: the vCPU
+ * @groups: LIMEN_G_*
  *
  * Context: in a window.
  */
@@ -179,6 +183,8 @@ void svm_store(struct limen_vcpu *vcpu, u32 groups)
 
 /**
  * svm_fetch() - groups from the VMCB
+ * @vcpu: the vCPU
+ * @groups: LIMEN_G_*
  *
  * Context: in a window.
  */
