@@ -118,15 +118,21 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	return LIMEN_RESUME;
 }
 
-/* Exits that no instruction of the guest caused */
-static enum limen_next own_exits(struct limen_vcpu *vcpu)
+static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
 {
 	int vector = pi_pop_eoi(vcpu);
 
-	if (vector >= 0) {
-		vcpu->eoi_vector = vector;
-		return limen_to_user(vcpu, LIMEN_EXIT_EOI);
-	}
+	if (vector < 0)
+		return LIMEN_RESUME;
+	vcpu->eoi_vector = vector;
+	return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+}
+
+/* Exits that no instruction of the guest caused */
+static enum limen_next own_exits(struct limen_vcpu *vcpu)
+{
+	if (eoi_exit(vcpu) == LIMEN_TO_USER)
+		return LIMEN_TO_USER;
 	if (!READ_ONCE(vcpu->vm->extint) || !pi_takes_extint(vcpu))
 		return LIMEN_RESUME;
 	if ((vcpu->ev.injected | vcpu->ev.exception) & LIMEN_EVENT_VALID)
@@ -153,7 +159,7 @@ static bool may_run(struct limen_vcpu *vcpu)
 /* With interrupts off and the requests looked at: must we go out again? */
 static bool must_leave(struct limen_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending();
+	return READ_ONCE(vcpu->requests) || limen_guest_work_pending();
 }
 
 static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
@@ -294,7 +300,9 @@ int limen_run(struct limen_vcpu *vcpu)
 		return ret;
 	vcpu->stat[LIMEN_STAT_RUNS]++;
 	if (flags & LIMEN_RUN_STOP) {
-		limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
+		/* what the VMM has not been told of is in no state class */
+		if (eoi_exit(vcpu) == LIMEN_RESUME)
+			limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
 		limen_fill_run(vcpu);
 		return 0;
 	}
