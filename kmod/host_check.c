@@ -110,7 +110,7 @@ void limen_host_snapshot(struct limen_host *host)
 	*val++ = __read_cr3();
 	*val++ = cr4;
 	*val++ = cr4 & X86_CR4_OSXSAVE ? xgetbv(0) : 0;
-	*val++ = rdpkru();
+	*val++ = cr4 & X86_CR4_PKE ? rdpkru() : 0;
 	for (i = 0; i < 4; i++)
 		*val++ = native_get_debugreg(i);
 	*val++ = native_get_debugreg(7);
