@@ -5,7 +5,15 @@
 #include "../uapi/linux/limen.h"
 #include "caps.h"
 
-/** limen_cap_note() - see caps.h. Context: module load. */
+/**
+ * limen_cap_note() - see caps.h
+ * @caps: the list
+ * @name: a word, static storage
+ * @state: LIMEN_CAP_*
+ * @reason: why it is not there, static storage
+ *
+ * Context: module load.
+ */
 void limen_cap_note(struct limen_caps *caps, const char *name, u32 state,
 		    const char *reason)
 {
@@ -16,7 +24,15 @@ void limen_cap_note(struct limen_caps *caps, const char *name, u32 state,
 	};
 }
 
-/** limen_cap_may() - see caps.h. Context: module load. */
+/**
+ * limen_cap_may() - see caps.h
+ * @caps: the list
+ * @name: a word, static storage
+ * @present: is it there?
+ * @reason: why it is not there, static storage
+ *
+ * Context: module load.
+ */
 bool limen_cap_may(struct limen_caps *caps, const char *name, bool present,
 		   const char *reason)
 {
@@ -25,7 +41,15 @@ bool limen_cap_may(struct limen_caps *caps, const char *name, bool present,
 	return present;
 }
 
-/** limen_cap_need() - see caps.h. Context: module load. */
+/**
+ * limen_cap_need() - see caps.h
+ * @caps: the list
+ * @name: a word, static storage
+ * @present: is it there?
+ * @reason: why it is not there, static storage
+ *
+ * Context: module load.
+ */
 bool limen_cap_need(struct limen_caps *caps, const char *name, bool present,
 		    const char *reason)
 {

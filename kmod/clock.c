@@ -9,7 +9,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/math64.h>
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 
 #include "clock.h"
 #include "compat.h"
@@ -110,6 +110,7 @@ static void update_wall(struct limen_vcpu *vcpu)
 
 /**
  * limen_clock_update() - LIMEN_REQ_CLOCK: write what the guest asked for
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, no window open; sleeps.
  */
@@ -138,7 +139,12 @@ static s64 hypercall(struct limen_vcpu *vcpu, u64 nr)
 	return -KVM_ENOSYS;
 }
 
-/** limen_handle_hypercall() - VMCALL, VMMCALL. Context: vCPU thread. */
+/**
+ * limen_handle_hypercall() - VMCALL, VMMCALL
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
 enum limen_next limen_handle_hypercall(struct limen_vcpu *vcpu)
 {
 	u64 *rax = &vcpu->regs.gpr[LIMEN_RAX];

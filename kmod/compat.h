@@ -112,13 +112,6 @@ fault:									\
 LIMEN_USER_CMPXCHG(32)
 LIMEN_USER_CMPXCHG(64)
 
-#ifdef LIMEN_HAVE_PMD_LEAF_ONLY
-#define limen_pmd_leaf(pmd)	pmd_leaf(pmd)
-#define limen_pud_leaf(pud)	pud_leaf(pud)
-#else
-#define limen_pmd_leaf(pmd)	pmd_large(pmd)
-#define limen_pud_leaf(pud)	pud_large(pud)
-#endif
 #endif /* !CONFIG_UML */
 
 #ifndef LIMEN_HAVE_HRTIMER_SETUP

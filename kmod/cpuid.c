@@ -20,7 +20,14 @@
 #define L1_EDX_APIC	BIT(9)
 #define APIC_BASE_EN	BIT(11)
 
-/** limen_cpuid_find() - an installed leaf, or NULL. Context: vcpu->lock. */
+/**
+ * limen_cpuid_find() - an installed leaf, or NULL
+ * @vcpu: the vCPU
+ * @leaf: EAX in
+ * @subleaf: ECX in
+ *
+ * Context: vcpu->lock.
+ */
 const struct limen_cpuid_entry *limen_cpuid_find(const struct limen_vcpu *vcpu,
 						 u32 leaf, u32 subleaf)
 {
@@ -79,7 +86,12 @@ static void dynamic(struct limen_vcpu *vcpu, u32 leaf, u32 subleaf,
 		e->ebx = xsave_size(vcpu, vcpu->sregs.xcr0, true);
 }
 
-/** limen_handle_cpuid() - the exit. Context: vCPU thread, in a window or not. */
+/**
+ * limen_handle_cpuid() - the exit
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, in a window or not.
+ */
 enum limen_next limen_handle_cpuid(struct limen_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
@@ -106,7 +118,10 @@ enum limen_next limen_handle_cpuid(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-/** limen_cpuid_signature() - leaf 1 EAX, which RESET leaves in EDX */
+/**
+ * limen_cpuid_signature() - leaf 1 EAX, which RESET leaves in EDX
+ * @vcpu: the vCPU
+ */
 u32 limen_cpuid_signature(const struct limen_vcpu *vcpu)
 {
 	const struct limen_cpuid_entry *e = limen_cpuid_find(vcpu, 1, 0);
@@ -155,6 +170,7 @@ static const struct {
 
 /**
  * limen_cpuid_derive() - control-register bits that the table allows
+ * @vcpu: the vCPU
  *
  * Context: vcpu->lock.
  */
@@ -181,7 +197,13 @@ void limen_cpuid_derive(struct limen_vcpu *vcpu)
 		vcpu->xcr0_allowed |= xsave->eax | (u64)xsave->edx << 32;
 }
 
-/** limen_cpuid_check() - no flag unknown, no leaf twice. Return: 0 or -EINVAL. */
+/**
+ * limen_cpuid_check() - no flag unknown, no leaf twice
+ * @table: entries
+ * @n: how many
+ *
+ * Return: 0 or -EINVAL.
+ */
 int limen_cpuid_check(const struct limen_cpuid_entry *table, u32 n)
 {
 	u32 i, j;
@@ -205,6 +227,8 @@ int limen_cpuid_check(const struct limen_cpuid_entry *table, u32 n)
 
 /**
  * limen_cpuid_set() - LIMEN_CPUID_SET
+ * @vcpu: the vCPU
+ * @arg: the call's argument
  *
  * Context: vcpu->lock; the vCPU has not run.
  * Return: errno.

@@ -204,7 +204,13 @@ static void extended_leaves(struct builder *b)
 		leaf_4(b, 0x8000001d);
 }
 
-/** limen_cpuid_get() - LIMEN_CPUID_GET. Context: may sleep. Return: errno. */
+/**
+ * limen_cpuid_get() - LIMEN_CPUID_GET
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int limen_cpuid_get(struct limen_cpuid *arg)
 {
 	struct builder b = {};

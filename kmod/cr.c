@@ -26,9 +26,9 @@
 #define CR4_PCIDE	BIT_ULL(17)
 #define CR4_FLUSHING	(BIT_ULL(4) | BIT_ULL(5) | BIT_ULL(7) | BIT_ULL(17) | \
 			 BIT_ULL(20))
-#define EFER_LME	BIT_ULL(8)
-#define EFER_LMA	BIT_ULL(10)
-#define AR_L		BIT(13)
+#define GEFER_LME	BIT_ULL(8)
+#define GEFER_LMA	BIT_ULL(10)
+#define SEG_L		BIT(13)
 #define DR6_BD		BIT(13)
 #define DR7_GD		BIT(13)
 #define DR6_FIXED1	0xffff0ff0ull
@@ -38,7 +38,7 @@
 
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
-	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
+	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & GEFER_LMA);
 }
 
 /* Entering IA-32e mode needs PAE and no 64-bit CS. */
@@ -46,12 +46,12 @@ static int paging_on(struct limen_vcpu *vcpu)
 {
 	struct limen_sregs *s = &vcpu->sregs;
 
-	if (!(s->efer & EFER_LME))
+	if (!(s->efer & GEFER_LME))
 		return 0;
 	limen_fetch(vcpu, LIMEN_G_SEG);
-	if (!(s->cr4 & CR4_PAE) || (s->seg[LIMEN_CS].ar & AR_L))
+	if (!(s->cr4 & CR4_PAE) || (s->seg[LIMEN_CS].ar & SEG_L))
 		return -EINVAL;
-	s->efer |= EFER_LMA;
+	s->efer |= GEFER_LMA;
 	return 0;
 }
 
@@ -73,15 +73,15 @@ static int set_cr0(struct limen_vcpu *vcpu, u64 val)
 	if ((val & CR0_PG) && !(old & CR0_PG))
 		err = paging_on(vcpu);
 	else if (!(val & CR0_PG))
-		s->efer &= ~EFER_LMA;
+		s->efer &= ~GEFER_LMA;
 	if (err)
 		return err;
 	s->cr0 = val;
 	/* LMA may have gone without a look at CS: a MOV to CR0 that clears PG
 	 * from 64-bit code faults */
-	if ((old & CR0_PG) && !(val & CR0_PG) && (efer & EFER_LMA)) {
+	if ((old & CR0_PG) && !(val & CR0_PG) && (efer & GEFER_LMA)) {
 		limen_fetch(vcpu, LIMEN_G_SEG);
-		if (s->seg[LIMEN_CS].ar & AR_L)
+		if (s->seg[LIMEN_CS].ar & SEG_L)
 			err = -EINVAL;
 	}
 	if (!err && ((old ^ val) & (CR0_PG | CR0_CD | CR0_NW)) &&
@@ -106,10 +106,10 @@ static int set_cr4(struct limen_vcpu *vcpu, u64 val)
 
 	if (val & ~vcpu->cr4_allowed)
 		return -EINVAL;
-	if ((s->efer & EFER_LMA) && !(val & CR4_PAE))
+	if ((s->efer & GEFER_LMA) && !(val & CR4_PAE))
 		return -EINVAL;
 	if ((val & CR4_PCIDE) && !(old & CR4_PCIDE) &&
-	    (!(s->efer & EFER_LMA) || (s->cr3 & 0xfff)))
+	    (!(s->efer & GEFER_LMA) || (s->cr3 & 0xfff)))
 		return -EINVAL;
 	s->cr4 = val;
 	if (((old ^ val) & CR4_FLUSHING) && pae_paging(s->cr0, val, s->efer))
@@ -124,7 +124,14 @@ static int set_cr4(struct limen_vcpu *vcpu, u64 val)
 	return 0;
 }
 
-/** limen_set_efer() - WRMSR to IA32_EFER. Context: vCPU thread. Return: errno. */
+/**
+ * limen_set_efer() - WRMSR to IA32_EFER
+ * @vcpu: the vCPU
+ * @val: its value
+ *
+ * Context: vCPU thread.
+ * Return: errno.
+ */
 int limen_set_efer(struct limen_vcpu *vcpu, u64 val)
 {
 	struct limen_sregs *s = &vcpu->sregs;
@@ -132,10 +139,10 @@ int limen_set_efer(struct limen_vcpu *vcpu, u64 val)
 	limen_fetch(vcpu, LIMEN_G_CR);
 	if (val & ~vcpu->efer_allowed)
 		return -EINVAL;
-	if ((s->cr0 & CR0_PG) && ((s->efer ^ val) & EFER_LME))
+	if ((s->cr0 & CR0_PG) && ((s->efer ^ val) & GEFER_LME))
 		return -EINVAL;
 	/* LMA is read-only */
-	s->efer = (val & ~EFER_LMA) | (s->efer & EFER_LMA);
+	s->efer = (val & ~GEFER_LMA) | (s->efer & GEFER_LMA);
 	limen_dirty(vcpu, LIMEN_G_CR);
 	vcpu->entry.flush = true;
 	return 0;
@@ -176,16 +183,22 @@ static int lmsw(struct limen_vcpu *vcpu, u16 val)
 	return set_cr0(vcpu, (cr0 & ~low) | (val & low) | (cr0 & CR0_PE));
 }
 
-/** limen_cr_is_inside() - PDPTEs come from guest memory, which may sleep */
+/**
+ * limen_cr_is_inside() - PDPTEs come from guest memory, which may sleep
+ * @vcpu: the vCPU
+ */
 bool limen_cr_is_inside(struct limen_vcpu *vcpu)
 {
 	if (vcpu->exit.cr.nr == 8)
 		return true;
 	limen_fetch(vcpu, LIMEN_G_CR);
-	return vcpu->sregs.efer & EFER_LMA;
+	return vcpu->sregs.efer & GEFER_LMA;
 }
 
-/** limen_handle_cr() - the exit */
+/**
+ * limen_handle_cr() - the exit
+ * @vcpu: the vCPU
+ */
 enum limen_next limen_handle_cr(struct limen_vcpu *vcpu)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -236,8 +249,12 @@ static int write_dr(struct limen_vcpu *vcpu, u8 nr, u64 val)
 	return 0;
 }
 
-/** limen_handle_dr() - MOV to or from DR (SDM Vol. 2 "MOV - Move to/from Debug
- * Registers") */
+/**
+ * limen_handle_dr() - MOV to or from DR (SDM Vol
+ * @vcpu: the vCPU
+ *
+ * 2 "MOV - Move to/from Debug Registers")
+ */
 enum limen_next limen_handle_dr(struct limen_vcpu *vcpu)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -270,7 +287,13 @@ enum limen_next limen_handle_dr(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-/** limen_xcr0_ok() - SDM Vol. 1, "Enabling the XSAVE Feature Set" */
+/**
+ * limen_xcr0_ok() - SDM Vol
+ * @allowed: bits that may be set
+ * @xcr0: the value
+ *
+ * 1, "Enabling the XSAVE Feature Set"
+ */
 bool limen_xcr0_ok(u64 allowed, u64 xcr0)
 {
 	const u64 avx512 = BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(7);
@@ -284,7 +307,10 @@ bool limen_xcr0_ok(u64 allowed, u64 xcr0)
 	return (xcr0 & avx512) == avx512 && (xcr0 & BIT_ULL(2));
 }
 
-/** limen_handle_xsetbv() - the exit */
+/**
+ * limen_handle_xsetbv() - the exit
+ * @vcpu: the vCPU
+ */
 enum limen_next limen_handle_xsetbv(struct limen_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
@@ -326,13 +352,15 @@ static bool segments_ok(const struct limen_sregs *s)
 
 /**
  * limen_check_sregs() - is this a state that a guest could be in?
+ * @vcpu: the vCPU
+ * @s: the state
  *
  * Context: vcpu->lock.
  * Return: 0 or -EINVAL.
  */
 int limen_check_sregs(const struct limen_vcpu *vcpu, const struct limen_sregs *s)
 {
-	bool lma = s->efer & EFER_LMA;
+	bool lma = s->efer & GEFER_LMA;
 
 	if ((s->cr0 & ~CR0_DEFINED) || (s->cr4 & ~vcpu->cr4_allowed) ||
 	    (s->efer & ~vcpu->efer_allowed) || s->cr8 > 15)
@@ -340,7 +368,7 @@ int limen_check_sregs(const struct limen_vcpu *vcpu, const struct limen_sregs *s
 	if (((s->cr0 & CR0_PG) && !(s->cr0 & CR0_PE)) ||
 	    ((s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD)))
 		return -EINVAL;
-	if (lma != ((s->efer & EFER_LME) && (s->cr0 & CR0_PG)))
+	if (lma != ((s->efer & GEFER_LME) && (s->cr0 & CR0_PG)))
 		return -EINVAL;
 	if ((lma && !(s->cr4 & CR4_PAE)) || (!lma && (s->cr4 & CR4_PCIDE)))
 		return -EINVAL;

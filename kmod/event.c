@@ -111,7 +111,12 @@ void limen_raise_ud(struct limen_vcpu *vcpu)
 	limen_raise(vcpu, VEC_UD, NO_ERROR, 0);
 }
 
-/** limen_irq_open() - can an interrupt be taken now? Context: vCPU thread. */
+/**
+ * limen_irq_open() - can an interrupt be taken now?
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
 bool limen_irq_open(struct limen_vcpu *vcpu)
 {
 	if (!(vcpu->regs.rflags & RFLAGS_IF))
@@ -120,7 +125,12 @@ bool limen_irq_open(struct limen_vcpu *vcpu)
 	return !vcpu->ev.shadow;
 }
 
-/** limen_nmi_open() - can an NMI be taken now? Context: vCPU thread. */
+/**
+ * limen_nmi_open() - can an NMI be taken now?
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
 bool limen_nmi_open(struct limen_vcpu *vcpu)
 {
 	limen_fetch(vcpu, LIMEN_G_INTR);
@@ -181,6 +191,7 @@ static void pick_irq(struct limen_vcpu *vcpu)
 
 /**
  * limen_event_pick() - fill in the events of vcpu->entry
+ * @vcpu: the vCPU
  *
  * Priority: an event whose delivery was cut short, an exception, an NMI, an
  * interrupt (SDM Vol. 3, "Priority Among Simultaneous Exceptions and
@@ -217,6 +228,7 @@ void limen_event_pick(struct limen_vcpu *vcpu)
 
 /**
  * limen_event_done() - after an exit: keep what was not delivered
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, directly after limen_ops->enter().
  */
@@ -231,7 +243,12 @@ void limen_event_done(struct limen_vcpu *vcpu)
 	vcpu->ev.insn_len = exit->event_insn_len;
 }
 
-/** limen_event_waits() - would a halted CPU wake up? Context: vCPU thread. */
+/**
+ * limen_event_waits() - would a halted CPU wake up?
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
 bool limen_event_waits(struct limen_vcpu *vcpu)
 {
 	struct limen_events *ev = &vcpu->ev;

@@ -21,6 +21,7 @@
 
 /**
  * limen_skip_insn() - the exiting instruction is done: go behind it
+ * @vcpu: the vCPU
  *
  * The only place where RIP advances. Interrupt shadows end, and a single step
  * that was due raises its #DB.
@@ -83,6 +84,7 @@ static bool wants_insn(const struct limen_vcpu *vcpu)
 
 /**
  * limen_exit_is_inside() - can this exit be handled in the open window?
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, in a window.
  */
@@ -179,6 +181,7 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 
 /**
  * limen_handle_exit() - act on vcpu->exit
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread; in the window only if limen_exit_is_inside().
  * Return: enum limen_next.

@@ -85,7 +85,12 @@ void *limen_fpu_image(struct limen_vcpu *vcpu)
 	return vcpu->fpu->image;
 }
 
-/** limen_fpu_reset() - the state after RESET. Context: vcpu->lock. */
+/**
+ * limen_fpu_reset() - the state after RESET
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->lock.
+ */
 void limen_fpu_reset(struct limen_vcpu *vcpu)
 {
 	u8 *image = vcpu->fpu->image;
@@ -97,7 +102,13 @@ void limen_fpu_reset(struct limen_vcpu *vcpu)
 	*(u32 *)(image + MXCSR_OFFSET) = MXCSR_DEFAULT;
 }
 
-/** limen_fpu_init() - allocate. Context: may sleep. Return: 0 or -ENOMEM. */
+/**
+ * limen_fpu_init() - allocate
+ * @vcpu: the vCPU
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int limen_fpu_init(struct limen_vcpu *vcpu)
 {
 	struct limen_fpu *fpu = kzalloc(sizeof(*fpu), GFP_KERNEL_ACCOUNT);
@@ -138,6 +149,7 @@ static void xsave(void *image, u64 mask)
 
 /**
  * limen_fpu_load() - put the guest's state into the registers
+ * @vcpu: the vCPU
  *
  * XRSTOR runs under the host's XCR0, so components that the guest has switched
  * off keep their value too.
@@ -160,7 +172,12 @@ void limen_fpu_load(struct limen_vcpu *vcpu)
 		xsetbv(0, vcpu->sregs.xcr0);
 }
 
-/** limen_fpu_save() - the reverse. Context: IRQs off since limen_fpu_load(). */
+/**
+ * limen_fpu_save() - the reverse
+ * @vcpu: the vCPU
+ *
+ * Context: IRQs off since limen_fpu_load().
+ */
 void limen_fpu_save(struct limen_vcpu *vcpu)
 {
 	struct limen_fpu *fpu = vcpu->fpu;
@@ -176,6 +193,7 @@ void limen_fpu_save(struct limen_vcpu *vcpu)
 
 /**
  * limen_fpu_check() - would XRSTOR take this image?
+ * @image: an XSAVE image
  *
  * SDM Vol. 1, "Operation of XRSTOR": a fault for unknown bits in XSTATE_BV, for
  * a non-zero XCOMP_BV or reserved header bytes, and for reserved MXCSR bits.

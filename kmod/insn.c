@@ -18,7 +18,8 @@
 
 /**
  * limen_insn_prefixes() - read the prefixes
- * @insn: bytes; @n: how many
+ * @insn: bytes
+ * @n: how many
  * @long_mode: 0x40-0x4f are REX prefixes
  * @p: the result; p->len == n when nothing but prefixes was there
  *
@@ -190,7 +191,8 @@ static int complete_string_io(struct limen_exit *exit, const u8 *op, int n,
 /**
  * limen_insn_complete() - add to an exit what the CPU did not tell
  * @exit: gets insn_len, and the operands of MOV CR, MOV DR and string I/O
- * @insn: bytes at RIP; @n: how many, at most 15
+ * @insn: bytes at RIP
+ * @n: how many, at most 15
  * @mode: 16, 32 or 64
  *
  * Context: any.
@@ -252,7 +254,8 @@ static int mov_imm(struct limen_mov *mov, const u8 *imm, int n)
 
 /**
  * limen_insn_mov() - decode MOV between memory and a register or an immediate
- * @insn: bytes at RIP; @n: how many
+ * @insn: bytes at RIP
+ * @n: how many
  * @mode: 16, 32 or 64
  * @mov: the result
  *

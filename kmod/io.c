@@ -87,6 +87,7 @@ static void fill_common(struct limen_vcpu *vcpu, struct limen_run *run, u32 why)
 
 /**
  * limen_fill_run() - write the run page for the exit in vcpu->pending
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, no window open; sleeps.
  */
@@ -121,7 +122,13 @@ void limen_fill_run(struct limen_vcpu *vcpu)
 	}
 }
 
-/** limen_to_user() - this exit is user space's. Return: LIMEN_TO_USER. */
+/**
+ * limen_to_user() - this exit is user space's
+ * @vcpu: the vCPU
+ * @why: the reason
+ *
+ * Return: LIMEN_TO_USER.
+ */
 enum limen_next limen_to_user(struct limen_vcpu *vcpu, u32 why)
 {
 	vcpu->pending = why;
@@ -145,7 +152,12 @@ static void port_read(struct limen_vcpu *vcpu, u32 val)
 	}
 }
 
-/** limen_handle_io() - a port access. Context: vCPU thread, no window open. */
+/**
+ * limen_handle_io() - a port access
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, no window open.
+ */
 enum limen_next limen_handle_io(struct limen_vcpu *vcpu)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -201,7 +213,12 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-/** limen_handle_npf() - a second-level fault. Context: no window open. */
+/**
+ * limen_handle_npf() - a second-level fault
+ * @vcpu: the vCPU
+ *
+ * Context: no window open.
+ */
 enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 {
 	u64 gpa = vcpu->exit.npf.gpa;
@@ -311,6 +328,7 @@ static int fulfil(struct limen_vcpu *vcpu, const struct limen_run *run)
 
 /**
  * limen_complete() - finish the exit that user space was given
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, no window open.
  * Return: 0, or -EINVAL: the page asks for what can't be; the exit still waits.

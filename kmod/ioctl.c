@@ -357,7 +357,7 @@ static const struct file_operations vm_fops = {
 
 /* ---- /dev/limen ---- */
 
-static long dev_info(void *obj, union limen_arg *arg)
+static long device_info(void *obj, union limen_arg *arg)
 {
 	struct limen_info *info = &arg->info;
 
@@ -373,7 +373,7 @@ static long dev_info(void *obj, union limen_arg *arg)
 	return 0;
 }
 
-static long dev_cap(void *obj, union limen_arg *arg)
+static long device_cap(void *obj, union limen_arg *arg)
 {
 	struct limen_cap *cap = &arg->cap;
 	const struct limen_cap_note *note;
@@ -389,17 +389,17 @@ static long dev_cap(void *obj, union limen_arg *arg)
 	return 0;
 }
 
-static long dev_cpuid_get(void *obj, union limen_arg *arg)
+static long device_cpuid_get(void *obj, union limen_arg *arg)
 {
 	return limen_cpuid_get(&arg->cpuid);
 }
 
-static long dev_msr_list(void *obj, union limen_arg *arg)
+static long device_msr_list(void *obj, union limen_arg *arg)
 {
 	return limen_msr_list(&arg->msr_list);
 }
 
-static long dev_vm_create(void *obj, union limen_arg *arg)
+static long device_vm_create(void *obj, union limen_arg *arg)
 {
 	struct limen_vm *vm;
 	long ret;
@@ -416,11 +416,11 @@ static long dev_vm_create(void *obj, union limen_arg *arg)
 }
 
 static const struct limen_call dev_calls[] = {
-	CALL(LIMEN_INFO, dev_info, limen_info, true),
-	CALL(LIMEN_CAP, dev_cap, limen_cap, true),
-	CALL(LIMEN_CPUID_GET, dev_cpuid_get, limen_cpuid, true),
-	CALL(LIMEN_MSR_LIST, dev_msr_list, limen_msr_list, true),
-	CALL(LIMEN_VM_CREATE, dev_vm_create, limen_vm_create, false),
+	CALL(LIMEN_INFO, device_info, limen_info, true),
+	CALL(LIMEN_CAP, device_cap, limen_cap, true),
+	CALL(LIMEN_CPUID_GET, device_cpuid_get, limen_cpuid, true),
+	CALL(LIMEN_MSR_LIST, device_msr_list, limen_msr_list, true),
+	CALL(LIMEN_VM_CREATE, device_vm_create, limen_vm_create, false),
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

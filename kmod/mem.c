@@ -36,6 +36,8 @@ static u32 range_index(const struct limen_vm *vm, u64 gpa)
 /**
  * limen_mem_find() - the range that covers @gpa
  * @out: a copy of it
+ * @vm: the VM
+ * @gpa: guest-physical address
  *
  * Context: vm->mem_sem or vm->mmu_lock.
  * Return: false if none does.
@@ -75,7 +77,14 @@ static int check_flags(u32 flags)
 	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
 }
 
-/** limen_mem_map() - LIMEN_MAP. Context: may sleep. Return: errno. */
+/**
+ * limen_mem_map() - LIMEN_MAP
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 {
 	struct limen_mem_range new = {
@@ -127,7 +136,14 @@ static void zap(struct limen_vm *vm, u64 gpa, u64 len)
 	npt_free_list(&freed);
 }
 
-/** limen_mem_unmap() - LIMEN_UNMAP. Context: may sleep. Return: errno. */
+/**
+ * limen_mem_unmap() - LIMEN_UNMAP
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 {
 	int i = check_range(arg, false);
@@ -147,7 +163,14 @@ int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 	return i < 0 ? i : 0;
 }
 
-/** limen_mem_protect() - LIMEN_PROTECT. Context: may sleep. Return: errno. */
+/**
+ * limen_mem_protect() - LIMEN_PROTECT
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg)
 {
 	int i = check_range(arg, false) ?: check_flags(arg->flags);
@@ -179,6 +202,10 @@ static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
 
 /**
  * limen_mem_read() - copy out of guest memory
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
  *
  * Context: current->mm is the VM's; sleeps.
  * Return: 0, or -EFAULT where no range, no right or no page is.
@@ -201,7 +228,13 @@ int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
 	return err;
 }
 
-/** limen_mem_write() - copy into guest memory; as limen_mem_read() */
+/**
+ * limen_mem_write() - copy into guest memory; as limen_mem_read()
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
+ */
 int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
 {
 	size_t n;
@@ -224,6 +257,10 @@ int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
 /**
  * limen_mem_cmpxchg() - set accessed and dirty bits in a guest's page table
  * @size: 4 or 8; @gpa is a multiple of it
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @old: value expected
+ * @new: value to store
  *
  * Context: current->mm is the VM's; sleeps.
  * Return: 0, -EAGAIN if the entry is no longer @old, -EFAULT.

@@ -134,6 +134,9 @@ static int read_soft(struct limen_vcpu *vcpu, u32 index, u64 *val)
 
 /**
  * limen_msr_read() - what RDMSR gives
+ * @vcpu: the vCPU
+ * @index: MSR number
+ * @val: its value
  *
  * Context: vCPU thread or vcpu->lock.
  * Return: 0, or -EINVAL: #GP(0).
@@ -268,6 +271,9 @@ static void write_tsc(struct limen_vcpu *vcpu, u64 val)
 
 /**
  * limen_msr_write() - what WRMSR does
+ * @vcpu: the vCPU
+ * @index: MSR number
+ * @val: its value
  *
  * Context: vCPU thread.
  * Return: 0, or -EINVAL: #GP(0).
@@ -338,6 +344,9 @@ static bool is_state_msr(u32 index)
 
 /**
  * limen_msr_check() - would limen_msr_restore() take it? Changes nothing.
+ * @vcpu: the vCPU
+ * @index: MSR number
+ * @val: its value
  *
  * Context: vcpu->lock.
  * Return: 0 or -EINVAL.
@@ -359,13 +368,25 @@ int limen_msr_check(struct limen_vcpu *vcpu, u32 index, u64 val)
 	return 0;
 }
 
-/** limen_msr_restore() - after limen_msr_check(). Context: vcpu->lock. */
+/**
+ * limen_msr_restore() - after limen_msr_check()
+ * @vcpu: the vCPU
+ * @index: MSR number
+ * @val: its value
+ *
+ * Context: vcpu->lock.
+ */
 int limen_msr_restore(struct limen_vcpu *vcpu, u32 index, u64 val)
 {
 	return limen_msr_write(vcpu, index, val);
 }
 
-/** limen_msr_list() - LIMEN_MSR_LIST. Return: errno. */
+/**
+ * limen_msr_list() - LIMEN_MSR_LIST
+ * @arg: the call's argument
+ *
+ * Return: errno.
+ */
 int limen_msr_list(struct limen_msr_list *arg)
 {
 	u32 room = arg->count;
@@ -392,7 +413,12 @@ static int by_policy(struct limen_vcpu *vcpu, u32 index, bool write, u64 *val)
 	return rule->action;
 }
 
-/** limen_handle_rdmsr() - the exit. Context: vCPU thread, in a window or not. */
+/**
+ * limen_handle_rdmsr() - the exit
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, in a window or not.
+ */
 enum limen_next limen_handle_rdmsr(struct limen_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
@@ -419,7 +445,12 @@ enum limen_next limen_handle_rdmsr(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-/** limen_handle_wrmsr() - the exit. Context: vCPU thread, in a window or not. */
+/**
+ * limen_handle_wrmsr() - the exit
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, in a window or not.
+ */
 enum limen_next limen_handle_wrmsr(struct limen_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;

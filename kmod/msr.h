@@ -15,7 +15,6 @@ struct limen_msr_list;
 #define IA32_TSC_ADJUST		0x3b
 #define IA32_BIOS_UPDT_TRIG	0x79
 #define IA32_BIOS_SIGN_ID	0x8b
-#define MSR_PLATFORM_INFO	0xce
 #define IA32_MTRRCAP		0xfe
 #define IA32_SYSENTER_CS	0x174
 #define IA32_SYSENTER_ESP	0x175

@@ -8,7 +8,10 @@
 
 /**
  * limen_policy_find() - the last rule that names this access
- * @kind: LIMEN_POLICY_*; @index: MSR, port or leaf; @access: LIMEN_ON_*
+ * @kind: LIMEN_POLICY_*
+ * @index: MSR, port or leaf
+ * @access: LIMEN_ON_*
+ * @vm: the VM
  *
  * Context: vCPU thread.
  * Return: the rule, or NULL; LIMEN_DO_DEFAULT counts as none.
@@ -28,7 +31,12 @@ const struct limen_policy *limen_policy_find(const struct limen_vm *vm, u32 kind
 	return NULL;
 }
 
-/** limen_policy_check() - is it a rule? Return: 0 or -EINVAL. */
+/**
+ * limen_policy_check() - is it a rule?
+ * @p: the rule
+ *
+ * Return: 0 or -EINVAL.
+ */
 int limen_policy_check(const struct limen_policy *p)
 {
 	if (p->last < p->first)

@@ -9,6 +9,7 @@
  * because it is entered with interrupts off.
  */
 #include <linux/kernel.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/vtime.h>
 
@@ -28,7 +29,12 @@
 #define RFLAGS_FIXED	BIT_ULL(1)
 #define RFLAGS_DEFINED	0x3f7fd7ull
 
-/** limen_rflags_ok() - bit 1 set, reserved bits clear. Pure. */
+/**
+ * limen_rflags_ok() - bit 1 set, reserved bits clear
+ * @rflags: the value
+ *
+ * Pure.
+ */
 bool limen_rflags_ok(u64 rflags)
 {
 	return (rflags & RFLAGS_FIXED) && !(rflags & ~RFLAGS_DEFINED);
@@ -160,6 +166,7 @@ static void account(struct limen_vcpu *vcpu)
 
 /**
  * limen_run_inside() - enter the guest until an exit needs more than the window
+ * @vcpu: the vCPU
  *
  * Context: in a window, vcpu->where is LIMEN_IN_GUEST.
  * Return: LIMEN_RESUME: vcpu->exit waits for limen_handle_exit() outside;
@@ -243,6 +250,7 @@ static int run_once(struct limen_vcpu *vcpu)
 
 /**
  * limen_run() - LIMEN_RUN
+ * @vcpu: the vCPU
  *
  * Context: vcpu->lock.
  * Return: 0 with the run page filled, or errno.

@@ -26,7 +26,7 @@ struct staged {
 	u32 len[LIMEN_NR_CLASS];
 };
 
-struct class {
+struct state_class {
 	u32 (*len)(void);
 	int (*get)(struct limen_vcpu *vcpu, void *data, u32 len);
 	int (*check)(struct limen_vcpu *vcpu, const void *data, u32 len);
@@ -299,7 +299,7 @@ static void time_set(struct limen_vcpu *vcpu, const void *data, u32 len)
 	limen_vcpu_request(vcpu, LIMEN_REQ_CLOCK);
 }
 
-static const struct class class[LIMEN_NR_CLASS] = {
+static const struct state_class classes[LIMEN_NR_CLASS] = {
 	[LIMEN_CLASS_REGS] = { regs_len, regs_get, regs_check, regs_set },
 	[LIMEN_CLASS_SREGS] = { sregs_len, sregs_get, sregs_check, sregs_set },
 	[LIMEN_CLASS_DEBUG] = { debug_len, debug_get, debug_check, debug_set },
@@ -315,8 +315,8 @@ static u32 item_len(const struct limen_state_item *item)
 {
 	u32 i = array_index_nospec(item->cls, LIMEN_NR_CLASS);
 
-	if (class[i].len)
-		return class[i].len();
+	if (classes[i].len)
+		return classes[i].len();
 	if (item->len % sizeof(struct limen_msr) ||
 	    item->len > MAX_MSR_ITEMS * sizeof(struct limen_msr))
 		return 0;
@@ -371,15 +371,15 @@ static int get_item(struct limen_vcpu *vcpu, struct staged *st,
 	u32 i = item->cls;
 	int err;
 
-	if (class[i].len && room < class[i].len()) {
-		item->len = class[i].len();
+	if (classes[i].len && room < classes[i].len()) {
+		item->len = classes[i].len();
 		return -ENOSPC;
 	}
-	err = stage(st, item, !class[i].len);
+	err = stage(st, item, !classes[i].len);
 	if (err)
 		return err;
 	item->len = st->len[i];
-	err = class[i].get(vcpu, st->data[i], st->len[i]);
+	err = classes[i].get(vcpu, st->data[i], st->len[i]);
 	if (err)
 		return err;
 	if (copy_to_user((void __user *)(unsigned long)item->data, st->data[i],
@@ -388,7 +388,14 @@ static int get_item(struct limen_vcpu *vcpu, struct staged *st,
 	return 0;
 }
 
-/** limen_state_get() - LIMEN_STATE_GET. Context: vcpu->lock. Return: errno. */
+/**
+ * limen_state_get() - LIMEN_STATE_GET
+ * @vcpu: the vCPU
+ * @arg: the call's argument
+ *
+ * Context: vcpu->lock.
+ * Return: errno.
+ */
 int limen_state_get(struct limen_vcpu *vcpu, struct limen_state *arg)
 {
 	struct limen_state_item items[LIMEN_NR_CLASS];
@@ -408,7 +415,14 @@ int limen_state_get(struct limen_vcpu *vcpu, struct limen_state *arg)
 	return err;
 }
 
-/** limen_state_set() - LIMEN_STATE_SET. Context: vcpu->lock. Return: errno. */
+/**
+ * limen_state_set() - LIMEN_STATE_SET
+ * @vcpu: the vCPU
+ * @arg: the call's argument
+ *
+ * Context: vcpu->lock.
+ * Return: errno.
+ */
 int limen_state_set(struct limen_vcpu *vcpu, const struct limen_state *arg)
 {
 	struct limen_state_item items[LIMEN_NR_CLASS];
@@ -426,11 +440,11 @@ int limen_state_set(struct limen_vcpu *vcpu, const struct limen_state *arg)
 	}
 	for (i = 1; i < LIMEN_NR_CLASS && !err; i++)
 		if (st.data[i])
-			err = class[i].check(vcpu, st.data[i], st.len[i]);
+			err = classes[i].check(vcpu, st.data[i], st.len[i]);
 	if (!err) {
 		for (i = 1; i < LIMEN_NR_CLASS; i++)
 			if (st.data[i])
-				class[i].set(vcpu, st.data[i], st.len[i]);
+				classes[i].set(vcpu, st.data[i], st.len[i]);
 		vcpu->pending = LIMEN_EXIT_NONE;
 	}
 	unstage(&st);

@@ -45,7 +45,14 @@ static const char * const stat_name[LIMEN_NR_STAT] = {
 	[LIMEN_STAT_GUEST_NS] = "guest_ns",
 };
 
-/** limen_stats_get() - LIMEN_STATS. Context: vcpu->lock. Return: errno. */
+/**
+ * limen_stats_get() - LIMEN_STATS
+ * @vcpu: the vCPU
+ * @arg: the call's argument
+ *
+ * Context: vcpu->lock.
+ * Return: errno.
+ */
 int limen_stats_get(struct limen_vcpu *vcpu, struct limen_stats *arg)
 {
 	struct limen_stat __user *out = (void __user *)(unsigned long)arg->stats;

@@ -23,6 +23,7 @@
 
 /**
  * limen_vcpu_notify() - make the vCPU look at its requests and its mailbox
+ * @vcpu: the vCPU
  *
  * Context: any but NMI; the caller has made visible what is to be seen.
  */
@@ -42,14 +43,25 @@ void limen_vcpu_notify(struct limen_vcpu *vcpu)
 	rcuwait_wake_up(&vcpu->wait);
 }
 
-/** limen_vcpu_request() - set a request and notify. Context: any but NMI. */
+/**
+ * limen_vcpu_request() - set a request and notify
+ * @vcpu: the vCPU
+ * @req: LIMEN_REQ_*
+ *
+ * Context: any but NMI.
+ */
 void limen_vcpu_request(struct limen_vcpu *vcpu, enum limen_request req)
 {
 	set_bit(req, &vcpu->requests);
 	limen_vcpu_notify(vcpu);
 }
 
-/** limen_vcpu_nmi() - one more NMI for the guest. Context: any but NMI. */
+/**
+ * limen_vcpu_nmi() - one more NMI for the guest
+ * @vcpu: the vCPU
+ *
+ * Context: any but NMI.
+ */
 void limen_vcpu_nmi(struct limen_vcpu *vcpu)
 {
 	atomic_inc(&vcpu->nmi_posted);
@@ -87,6 +99,8 @@ static void reset_sregs(struct limen_vcpu *vcpu, bool init)
 
 /**
  * limen_vcpu_reset() - RESET, or INIT if @init
+ * @vcpu: the vCPU
+ * @init: INIT rather than RESET
  *
  * Context: vcpu->lock.
  */
@@ -116,6 +130,8 @@ void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init)
 
 /**
  * limen_vcpu_create() - allocate a vCPU in the state after RESET
+ * @vm: the VM
+ * @id: APIC id
  *
  * Context: may sleep; the caller publishes it.
  * Return: the vCPU or an error pointer.
@@ -165,7 +181,12 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/** limen_vcpu_destroy() - free it. Context: nobody can reach it any more. */
+/**
+ * limen_vcpu_destroy() - free it
+ * @vcpu: the vCPU
+ *
+ * Context: nobody can reach it any more.
+ */
 void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 {
 	pi_fini(vcpu);
@@ -190,7 +211,12 @@ static struct preempt_ops preempt_ops = {
 	.sched_out = sched_out,
 };
 
-/** limen_vcpu_load() - the calling thread starts to run it. Context: vcpu->lock. */
+/**
+ * limen_vcpu_load() - the calling thread starts to run it
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->lock.
+ */
 void limen_vcpu_load(struct limen_vcpu *vcpu)
 {
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
@@ -202,7 +228,12 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
 		set_bit(LIMEN_REQ_CLOCK, &vcpu->requests);
 }
 
-/** limen_vcpu_put() - and stops. Context: vcpu->lock. */
+/**
+ * limen_vcpu_put() - and stops
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->lock.
+ */
 void limen_vcpu_put(struct limen_vcpu *vcpu)
 {
 	preempt_disable();
@@ -214,6 +245,7 @@ void limen_vcpu_put(struct limen_vcpu *vcpu)
 
 /**
  * limen_vcpu_block() - sleep until something waits for this vCPU
+ * @vcpu: the vCPU
  *
  * Context: the vCPU's thread, no window open.
  * Return: 0, or -EINTR for a signal.

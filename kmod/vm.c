@@ -84,7 +84,12 @@ void limen_vm_get(struct limen_vm *vm)
 	kref_get(&vm->ref);
 }
 
-/** limen_vm_put() - the last one frees all. Context: may sleep. */
+/**
+ * limen_vm_put() - the last one frees all
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ */
 void limen_vm_put(struct limen_vm *vm)
 {
 	kref_put(&vm->ref, vm_free);
@@ -92,6 +97,8 @@ void limen_vm_put(struct limen_vm *vm)
 
 /**
  * limen_vm_publish() - let others find a complete vCPU
+ * @vm: the VM
+ * @vcpu: the vCPU
  *
  * Context: vm->lock.
  * Return: 0 or -EEXIST.
@@ -107,7 +114,12 @@ int limen_vm_publish(struct limen_vm *vm, struct limen_vcpu *vcpu)
 	return 0;
 }
 
-/** limen_vm_set_ran() - from now on the rules are fixed. Context: may sleep. */
+/**
+ * limen_vm_set_ran() - from now on the rules are fixed
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ */
 void limen_vm_set_ran(struct limen_vm *vm)
 {
 	if (READ_ONCE(vm->ran))
@@ -133,7 +145,14 @@ static void trap_msrs(struct limen_vm *vm, const struct limen_policy *p)
 					    p->access & LIMEN_ON_WRITE);
 }
 
-/** limen_vm_policy() - LIMEN_POLICY. Context: may sleep. Return: errno. */
+/**
+ * limen_vm_policy() - LIMEN_POLICY
+ * @vm: the VM
+ * @rule: the rule
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int limen_vm_policy(struct limen_vm *vm, const struct limen_policy *rule)
 {
 	int err = limen_policy_check(rule);
@@ -154,7 +173,13 @@ int limen_vm_policy(struct limen_vm *vm, const struct limen_policy *rule)
 	return err;
 }
 
-/** limen_vm_extint() - LIMEN_EXTINT. Context: any but NMI. */
+/**
+ * limen_vm_extint() - LIMEN_EXTINT
+ * @vm: the VM
+ * @level: its level
+ *
+ * Context: any but NMI.
+ */
 void limen_vm_extint(struct limen_vm *vm, int level)
 {
 	struct limen_vcpu *bsp = READ_ONCE(vm->vcpu[0]);
@@ -166,6 +191,8 @@ void limen_vm_extint(struct limen_vm *vm, int level)
 
 /**
  * limen_vm_kill() - an inconsistency: this VM ends, the host does not
+ * @vm: the VM
+ * @why: the reason
  *
  * Context: any but NMI.
  */

@@ -20,12 +20,12 @@
 #define CR4_PAE		BIT_ULL(5)
 #define CR4_SMEP	BIT_ULL(20)
 #define CR4_SMAP	BIT_ULL(21)
-#define EFER_LMA	BIT_ULL(10)
-#define EFER_NXE	BIT_ULL(11)
+#define GEFER_LMA	BIT_ULL(10)
+#define GEFER_NXE	BIT_ULL(11)
 #define RFLAGS_VM	BIT_ULL(17)
 #define RFLAGS_AC	BIT_ULL(18)
-#define AR_L		BIT(13)
-#define AR_DB		BIT(14)
+#define SEG_L		BIT(13)
+#define SEG_DB		BIT(14)
 
 #define PTE_P		BIT_ULL(0)
 #define PTE_W		BIT_ULL(1)
@@ -59,7 +59,12 @@ struct walk {
 	u32 pferr;
 };
 
-/** limen_mode() - 16, 32 or 64: the code segment's size. Context: any. */
+/**
+ * limen_mode() - 16, 32 or 64: the code segment's size
+ * @vcpu: the vCPU
+ *
+ * Context: any.
+ */
 int limen_mode(struct limen_vcpu *vcpu)
 {
 	u32 ar;
@@ -68,12 +73,15 @@ int limen_mode(struct limen_vcpu *vcpu)
 	ar = vcpu->sregs.seg[LIMEN_CS].ar;
 	if (!(vcpu->sregs.cr0 & CR0_PE) || (vcpu->regs.rflags & RFLAGS_VM))
 		return 16;
-	if ((vcpu->sregs.efer & EFER_LMA) && (ar & AR_L))
+	if ((vcpu->sregs.efer & GEFER_LMA) && (ar & SEG_L))
 		return 64;
-	return ar & AR_DB ? 32 : 16;
+	return ar & SEG_DB ? 32 : 16;
 }
 
-/** limen_cpl() - current privilege level: SS's DPL on both vendors. */
+/**
+ * limen_cpl() - current privilege level: SS's DPL on both vendors
+ * @vcpu: the vCPU
+ */
 u8 limen_cpl(struct limen_vcpu *vcpu)
 {
 	limen_fetch(vcpu, LIMEN_G_SEG | LIMEN_G_CR);
@@ -84,7 +92,10 @@ u8 limen_cpl(struct limen_vcpu *vcpu)
 	return vcpu->sregs.seg[LIMEN_SS].ar >> 5 & 3;
 }
 
-/** limen_linear_rip() - linear address of the next instruction */
+/**
+ * limen_linear_rip() - linear address of the next instruction
+ * @vcpu: the vCPU
+ */
 u64 limen_linear_rip(struct limen_vcpu *vcpu)
 {
 	if (limen_mode(vcpu) == 64)
@@ -217,7 +228,7 @@ static void walk_setup(struct walk *w)
 {
 	const struct limen_sregs *s = &w->vcpu->sregs;
 
-	w->nxe = s->efer & EFER_NXE;
+	w->nxe = s->efer & GEFER_NXE;
 	w->rights = PTE_W | PTE_U;
 	w->pferr = 0;
 	if (w->access & LIMEN_ACCESS_WRITE)
@@ -230,13 +241,15 @@ static void walk_setup(struct walk *w)
 
 	w->size = s->cr4 & CR4_PAE ? 8 : 4;
 	w->bits = w->size == 8 ? 9 : 10;
-	w->top = s->efer & EFER_LMA ? 4 : w->size == 8 ? 3 : 2;
+	w->top = s->efer & GEFER_LMA ? 4 : w->size == 8 ? 3 : 2;
 	w->table = w->top == 3 ? s->cr3 & 0xffffffe0ull :
 		   w->top == 2 ? s->cr3 & 0xfffff000ull : s->cr3 & PTE_ADDR;
 }
 
 /**
  * limen_translate() - LIMEN_TRANSLATE
+ * @vcpu: the vCPU
+ * @t: the question and its answer
  *
  * Context: vcpu->lock, no window open; sleeps.
  * Return: 0 (t->fault says whether it faults), or -EINVAL.
@@ -257,7 +270,7 @@ int limen_translate(struct limen_vcpu *vcpu, struct limen_translate *t)
 		t->gpa = (u32)t->gva;
 		return 0;
 	}
-	if ((vcpu->sregs.efer & EFER_LMA) &&
+	if ((vcpu->sregs.efer & GEFER_LMA) &&
 	    (s64)(t->gva << 16) >> 16 != (s64)t->gva) {
 		t->fault = LIMEN_EVENT_VALID | LIMEN_EVENT_ERROR |
 			   LIMEN_TYPE_EXCEPTION << 8 | VEC_GP;
@@ -292,6 +305,7 @@ static int read_linear(struct limen_vcpu *vcpu, u64 gva, void *buf, int len)
 
 /**
  * limen_fetch_insn() - read the bytes at RIP into vcpu->exit.insn
+ * @vcpu: the vCPU
  *
  * Context: vCPU thread, no window open; sleeps.
  * Return: how many bytes, 0 to 15.
@@ -315,6 +329,7 @@ int limen_fetch_insn(struct limen_vcpu *vcpu)
 
 /**
  * limen_load_pdptes() - what MOV CR3, CR0 and CR4 do with PAE paging
+ * @vcpu: the vCPU
  *
  * SDM Vol. 3, "PDPTE Registers".
  *

@@ -19,6 +19,7 @@
 
 /**
  * limen_window_open() - take root mode on this CPU
+ * @vcpu: the vCPU
  *
  * Where another owner is just switching it on or off, waits for it to finish.
  *
@@ -41,6 +42,7 @@ void limen_window_open(struct limen_vcpu *vcpu)
 
 /**
  * limen_window_close() - give root mode back
+ * @vcpu: the vCPU
  *
  * A host interrupt that ended the guest's run is taken here, as IRQs go on.
  *

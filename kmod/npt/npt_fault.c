@@ -84,11 +84,11 @@ static bool host_maps_2m(struct mm_struct *mm, unsigned long hva)
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
 	if (pud_none(pud) || !pud_present(pud))
 		goto out;
-	leaf = limen_pud_leaf(pud);
+	leaf = pud_leaf(pud);
 	if (leaf)
 		goto out;
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	leaf = !pmd_none(pmd) && pmd_present(pmd) && limen_pmd_leaf(pmd);
+	leaf = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
 out:
 	local_irq_restore(flags);
 	return leaf;

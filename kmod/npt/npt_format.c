@@ -63,6 +63,8 @@ u64 npt_make_leaf(const struct npt_format *fmt, u64 hpa, u32 access, int level)
 
 /**
  * npt_leaf_access() - the rights that a leaf grants
+ * @fmt: the vendor's format
+ * @pte: an entry
  *
  * Context: any.
  * Return: LIMEN_MEM_*, 0 for an entry that is not present.

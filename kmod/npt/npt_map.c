@@ -21,6 +21,8 @@ static void *table_alloc(void)
 
 /**
  * npt_init() - make an empty table
+ * @npt: the table
+ * @fmt: the vendor's format
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -35,7 +37,13 @@ int npt_init(struct npt *npt, const struct npt_format *fmt)
 	return 0;
 }
 
-/** npt_cache_fill() - top up. Context: may sleep. Return: 0 or -ENOMEM. */
+/**
+ * npt_cache_fill() - top up
+ * @cache: pages for tables
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int npt_cache_fill(struct npt_cache *cache)
 {
 	while (cache->nr < NPT_LEVELS) {
@@ -48,7 +56,12 @@ int npt_cache_fill(struct npt_cache *cache)
 	return 0;
 }
 
-/** npt_cache_drain() - free what was not used. Context: any but NMI. */
+/**
+ * npt_cache_drain() - free what was not used
+ * @cache: pages for tables
+ *
+ * Context: any but NMI.
+ */
 void npt_cache_drain(struct npt_cache *cache)
 {
 	while (cache->nr)
@@ -76,7 +89,12 @@ static void subtree_retire(struct npt *npt, u64 pte, int level,
 	table_retire(npt, table, freed);
 }
 
-/** npt_free_list() - after the flush. Context: any but NMI. */
+/**
+ * npt_free_list() - after the flush
+ * @freed: retired tables
+ *
+ * Context: any but NMI.
+ */
 void npt_free_list(struct list_head *freed)
 {
 	struct page *page, *next;
@@ -89,6 +107,7 @@ void npt_free_list(struct list_head *freed)
 
 /**
  * npt_fini() - free a table that no CPU uses any more
+ * @npt: the table
  *
  * Context: the last reference to the VM is gone.
  */
@@ -193,7 +212,8 @@ static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
 /**
  * npt_unmap() - take every leaf in a range away
  * @npt: the table
- * @gpa: start; @len: bytes; a large leaf that only overlaps goes too
+ * @gpa: start
+ * @len: bytes; a large leaf that only overlaps goes too
  * @freed: takes tables that became unreachable
  *
  * Context: vm->mmu_lock.

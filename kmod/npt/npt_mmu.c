@@ -91,14 +91,25 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.release = release,
 };
 
-/** npt_notifier_register() - follow vm->mm. Context: may sleep. Return: errno. */
+/**
+ * npt_notifier_register() - follow vm->mm
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
 int npt_notifier_register(struct limen_vm *vm)
 {
 	vm->notifier.ops = &notifier_ops;
 	return mmu_notifier_register(&vm->notifier, vm->mm);
 }
 
-/** npt_notifier_unregister() - waits for running callbacks. Context: may sleep. */
+/**
+ * npt_notifier_unregister() - waits for running callbacks
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ */
 void npt_notifier_unregister(struct limen_vm *vm)
 {
 	mmu_notifier_unregister(&vm->notifier, vm->mm);

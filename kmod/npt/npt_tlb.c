@@ -18,6 +18,7 @@ static void ack(void *unused)
 
 /**
  * npt_flush_all() - no vCPU of @vm uses an old translation after this
+ * @vm: the VM
  *
  * Context: IRQs on, no sleeping needed; vm->mmu_lock not held.
  */

@@ -33,7 +33,13 @@ struct npt_pos npt_walk(const struct npt *npt, u64 gpa, int min_level)
 	}
 }
 
-/** npt_pos_is_leaf() - does this entry map memory? Context: any. */
+/**
+ * npt_pos_is_leaf() - does this entry map memory?
+ * @npt: the table
+ * @pos: where a walk ended
+ *
+ * Context: any.
+ */
 bool npt_pos_is_leaf(const struct npt *npt, const struct npt_pos *pos)
 {
 	return (pos->pte & npt->fmt->present) &&
