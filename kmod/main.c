@@ -3,6 +3,7 @@
  * Load and unload. The only file that names both vendors.
  */
 #include <linux/module.h>
+#include <linux/preempt.h>
 
 #include "fpu.h"
 #include "ioctl.h"
@@ -34,6 +35,7 @@ static int __init limen_init(void)
 	err = limen_ops->probe(&limen_caps);
 	if (err)
 		return err;
+	preempt_notifier_inc();
 	err = limen_device_register();
 	if (err)
 		goto err_remove;
@@ -41,6 +43,7 @@ static int __init limen_init(void)
 	return 0;
 
 err_remove:
+	preempt_notifier_dec();
 	limen_ops->remove();
 	return err;
 }
@@ -48,6 +51,7 @@ err_remove:
 static void __exit limen_exit(void)
 {
 	limen_device_unregister();
+	preempt_notifier_dec();
 	limen_ops->remove();
 }
 
