@@ -24,7 +24,6 @@
 
 #include "../uapi/linux/limen.h"
 #include "caps.h"
-#include "host_check.h"
 #include "ops.h"
 #include "npt/npt.h"
 #include "posted_irq/pi.h"
@@ -136,9 +135,6 @@ struct limen_vcpu {
 	struct preempt_notifier preempt;
 	bool loaded;
 	unsigned long irqflags;		/* of the open window */
-#ifdef CONFIG_PROVE_LOCKING
-	struct limen_host host;		/* as the window found it */
-#endif
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */

@@ -18,33 +18,6 @@
 #include "limen.h"
 #include "window.h"
 
-/* In a kernel built to find faults, every window is held to its promise. */
-#ifdef CONFIG_PROVE_LOCKING
-static void check_before(struct limen_vcpu *vcpu)
-{
-	limen_host_snapshot(&vcpu->host);
-}
-
-static void check_after(struct limen_vcpu *vcpu)
-{
-	struct limen_host now;
-	const char *what;
-
-	limen_host_snapshot(&now);
-	what = limen_host_compare(&vcpu->host, &now);
-	if (WARN_ONCE(what, "limen: a window changed the host's %s\n", what))
-		limen_vm_kill(vcpu->vm, "host state changed");
-}
-#else
-static void check_before(struct limen_vcpu *vcpu)
-{
-}
-
-static void check_after(struct limen_vcpu *vcpu)
-{
-}
-#endif
-
 /**
  * limen_window_open() - take root mode on this CPU
  * @vcpu: the vCPU
@@ -57,7 +30,7 @@ void limen_window_open(struct limen_vcpu *vcpu)
 {
 	for (;;) {
 		local_irq_save(vcpu->irqflags);
-		check_before(vcpu);
+		limen_host_check_open();
 		limen_fpu_load(vcpu);
 		if (!limen_ops->open(vcpu))
 			break;
@@ -82,7 +55,7 @@ void limen_window_close(struct limen_vcpu *vcpu)
 	vcpu->window = false;
 	limen_ops->close(vcpu);
 	limen_fpu_save(vcpu);
-	check_after(vcpu);
+	limen_host_check_close();
 	local_irq_restore(vcpu->irqflags);
 }
 
