@@ -393,7 +393,8 @@ struct limen_msr {
  *            disarmed
  * @regs:     the register page in xAPIC layout, registers 16 bytes apart (SDM
  *            Vol. 3, "Local APIC Register Address Map"); in x2APIC mode, ID and
- *            LDR hold their x2APIC values and ICR2 the destination
+ *            LDR hold their x2APIC values and ICR2 the destination. 0x290 holds
+ *            errors that a write to ESR has not yet latched.
  */
 struct limen_apic {
 	__u64 base;

@@ -1,0 +1,112 @@
+"""The two emulators behind one face: a directory and a few choices become a command.
+
+Both give the machine a serial console, here a pty whose slave side the emulator
+opens, and the agent's voice (I/O port 0xe9), here a pipe.
+"""
+
+import os
+from dataclasses import dataclass
+
+from . import boot
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PAGE = 4096
+MIB = 1 << 20
+
+BOCHS_MODELS = {"vmx": "corei7_skylake_x", "svm-bochs": "ryzen"}
+CPUS = ["svm", *BOCHS_MODELS]
+
+COMMAND_LINE = "console=ttyS0,115200 panic=-1 no_timer_check tsc=reliable nokaslr loglevel=5"
+
+
+@dataclass
+class Machine:
+    """What the user chose, and where this run keeps its files."""
+
+    cpu: str
+    smp: int
+    mem: int
+    icount: bool
+    directory: str
+    vmlinux: bytes
+    initrd: bytes
+    append: str
+    bochs: str = ""
+    console: str = ""
+
+    def path(self, name):
+        """Return the path of a file of this run."""
+        return os.path.join(self.directory, name)
+
+    def write(self, name, content):
+        """Write a file of this run and return its path."""
+        with open(self.path(name), "wb") as f:
+            f.write(content)
+        return self.path(name)
+
+    def cmdline(self):
+        """Return the kernel's command line."""
+        return f"{COMMAND_LINE} {self.append}".strip()
+
+
+def command(machine):
+    """Prepare the machine's files and return the emulator's command line."""
+    if machine.cpu == "svm":
+        return _qemu(machine)
+    return _bochs(machine)
+
+
+def _qemu(m):
+    icount = ["-icount", "shift=0,sleep=off"] if m.icount else []
+    return [
+        "qemu-system-x86_64", "-nodefaults", "-no-user-config",
+        "-accel", "tcg" if m.icount else "tcg,thread=multi", *icount,
+        "-machine", "pc,usb=off", "-cpu", "EPYC,+svm,+npt,+vgif,+svme-addr-chk",
+        "-smp", str(m.smp), "-m", str(m.mem),
+        "-kernel", m.write("kernel", m.vmlinux), "-initrd", m.write("initrd", m.initrd),
+        "-append", m.cmdline(),
+        "-display", "none", "-vga", "none", "-monitor", "none", "-no-reboot",
+        "-chardev", f"serial,id=console,path={m.console}", "-serial", "chardev:console",
+        "-chardev", "file,id=voice,path=/dev/fd/1", "-device", "isa-debugcon,chardev=voice",
+    ]
+
+
+def _bochs(m):
+    base, kernel = boot.flatten(m.vmlinux)
+    entry = boot.pvh_entry(m.vmlinux)
+    if entry is None:
+        raise boot.BootError("the kernel has no PVH entry (CONFIG_PVH)")
+    end = m.mem * MIB - 2 * MIB
+    initrd = (end - len(m.initrd)) // PAGE * PAGE
+    cmdline = initrd - PAGE
+    if cmdline < boot.memory_end(m.vmlinux):
+        raise boot.BootError("the machine has too little memory for its initramfs")
+
+    disk, loads = boot.boot_disk([(base, kernel), (initrd, m.initrd),
+                                  (cmdline, m.cmdline().encode() + b"\0")])
+    m.write("disk", disk)
+    m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), entry, cmdline, initrd,
+                                      len(m.initrd), loads))
+    m.write("bochs.rc", b"c\n")
+
+    prefix = os.path.join(m.bochs, "root")
+    words = {
+        "MODEL": BOCHS_MODELS[m.cpu], "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
+        "DIR": m.directory, "COM1": m.console,
+    }
+    with open(os.path.join(HERE, "bochsrc.in"), encoding="ascii") as f:
+        config = f.read()
+    for word, value in words.items():
+        config = config.replace(f"@{word}@", str(value))
+    m.write("bochsrc", config.encode())
+    return [
+        f"{prefix}/lib64/ld-linux-x86-64.so.2",
+        "--library-path", f"{prefix}/usr/lib/x86_64-linux-gnu:{prefix}/lib/x86_64-linux-gnu",
+        f"{prefix}/usr/bin/bochs-bin", "-q", "-f", m.path("bochsrc"), "-rc", m.path("bochs.rc"),
+    ]
+
+
+def environment(machine):
+    """Return the environment the emulator needs."""
+    plugins = "usr/lib/x86_64-linux-gnu/bochs/plugins"
+    return dict(os.environ, LTDL_LIBRARY_PATH=os.path.join(machine.bochs, "root", plugins))
