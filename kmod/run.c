@@ -8,6 +8,7 @@
  * sets a bit and, if the vCPU is inside, sends an IPI, which ends the guest's run
  * because it is entered with interrupts off.
  */
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
@@ -74,6 +75,21 @@ static void take_init(struct limen_vcpu *vcpu)
 {
 	limen_fetch(vcpu, LIMEN_G_ALL & ~LIMEN_G_TSC);
 	limen_vcpu_reset(vcpu, true);
+}
+
+/* The clock page goes stale as the host's clock is steered, and at once on
+ * another CPU, whose TSC may differ. */
+static void check_clock(struct limen_vcpu *vcpu)
+{
+	int cpu = raw_smp_processor_id();
+
+	if (!(vcpu->soft.clock_system & 1))
+		return;
+	if (vcpu->clock_cpu == cpu && time_before(jiffies, vcpu->clock_next))
+		return;
+	vcpu->clock_cpu = cpu;
+	vcpu->clock_next = jiffies + HZ;
+	limen_clock_update(vcpu);
 }
 
 /* Everything that was asked of this vCPU. LIMEN_TO_USER: it is user space's. */
@@ -170,6 +186,14 @@ static void account(struct limen_vcpu *vcpu)
 	vcpu->stat[kind < LIMEN_NR_KIND ? kind : LIMEN_KIND_UNKNOWN]++;
 }
 
+/* What the run page will want, while the window is open anyway. A second-level
+ * fault mostly ends in memory, and wants nothing. */
+static void fetch_ahead(struct limen_vcpu *vcpu)
+{
+	if (vcpu->exit.kind != LIMEN_KIND_NPF)
+		limen_fetch(vcpu, LIMEN_G_SEG | LIMEN_G_CR | LIMEN_G_INTR);
+}
+
 /**
  * limen_run_inside() - enter the guest until an exit needs more than the window
  * @vcpu: the vCPU
@@ -191,8 +215,10 @@ enum limen_next limen_run_inside(struct limen_vcpu *vcpu)
 		limen_ops->enter(vcpu);
 		account(vcpu);
 		limen_event_done(vcpu);
-		if (!limen_exit_is_inside(vcpu))
+		if (!limen_exit_is_inside(vcpu)) {
+			fetch_ahead(vcpu);
 			return LIMEN_RESUME;
+		}
 		next = limen_handle_exit(vcpu);
 		if (next != LIMEN_RESUME)
 			return next;
@@ -234,6 +260,7 @@ static int run_once(struct limen_vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
+	check_clock(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
 		next = own_exits(vcpu);

@@ -224,8 +224,6 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
 	preempt_notifier_register(&vcpu->preempt);
 	vcpu->loaded = true;
 	preempt_enable();
-	if (vcpu->soft.clock_system & 1)
-		set_bit(LIMEN_REQ_CLOCK, &vcpu->requests);
 }
 
 /**

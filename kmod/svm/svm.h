@@ -20,6 +20,7 @@ extern struct svm_caps svm_caps;
 struct svm_cpu {
 	struct page *hsave;	/* for VM_HSAVE_PA if the CPU has none */
 	struct page *host;	/* VMSAVE area for the host's own state */
+	const void *last;	/* vCPU that ran here last; only compared */
 	struct vmcb *purge;	/* a guest that ends at once, flushing our ASID */
 };
 
