@@ -128,8 +128,7 @@ struct limen_exit {
 			u8 vector;
 			u32 error;
 			bool has_error;
-			u64 payload;	/* #DB: DR6 bits, in DR6's positions and
-					 * active high (bit 16 = RTM inverted) */
+			u64 payload;	/* #DB: bits of DR6, active high */
 		} exc;
 	};
 };

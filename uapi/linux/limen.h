@@ -591,8 +591,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_BAD_STATE,	/* the CPU refuses to enter this state: @hw */
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
 	LIMEN_EXIT_UNKNOWN,	/* an exit that the module can't explain: @hw */
-	LIMEN_EXIT_FAULT,	/* the VMM's memory behind @mmio.gpa gives SIGBUS or
-				 * SEGV: no page; @mmio as for MMIO */
+	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
 	LIMEN_NR_USER_EXIT,
 };
 
