@@ -118,6 +118,7 @@ fault:									\
 	user_access_end();						\
 	return -EFAULT;							\
 }
+
 LIMEN_USER_CMPXCHG(32)
 LIMEN_USER_CMPXCHG(64)
 

@@ -287,13 +287,12 @@ int limen_insn_mov(const u8 *insn, int n, int mode, struct limen_mov *mov)
 		if (len < 0 || insn[0] >> 6 == 3)
 			return -EINVAL;
 		mov->write = op >= 0xc6 || !(op & 2);
-		if (op < 0xc6) {
-			mov_reg(mov, insn[0] >> 3 & 7, &p);
-		} else if (insn[0] >> 3 & 7) {
+		if (op >= 0xc6 && (insn[0] >> 3 & 7))
 			return -EINVAL;
-		} else {
+		if (op < 0xc6)
+			mov_reg(mov, insn[0] >> 3 & 7, &p);
+		else
 			extra = mov_imm(mov, insn + len, n - len);
-		}
 		break;
 	case 0xa0 ... 0xa3:
 		len = addr_bytes(mode, &p);

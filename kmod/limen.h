@@ -174,7 +174,7 @@ struct limen_vm {
 	u32 nr_vcpus;			/* (l) */
 
 	struct rw_semaphore mem_sem;
-	spinlock_t mmu_lock;
+	spinlock_t mmu_lock;		/* ranges, tables, notifier counts */
 	struct limen_mem_range range[LIMEN_MAX_RANGES];	/* (m) sorted by gpa */
 	u32 nr_ranges;			/* (m) */
 	struct npt npt;			/* second-level table, mmu_lock */

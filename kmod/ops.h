@@ -128,8 +128,7 @@ struct limen_exit {
 			u8 vector;
 			u32 error;
 			bool has_error;
-			u64 payload;	/* #DB: DR6 bits, in DR6's positions and
-					 * active high (bit 16 = RTM inverted) */
+			u64 payload;	/* #DB: bits of DR6, active high */
 		} exc;
 	};
 };
@@ -152,7 +151,8 @@ struct limen_exit {
  * @enter: between open and close. Spends vcpu->entry, runs the guest, fills
  *         vcpu->exit, sets vcpu->valid to the groups that are current in memory.
  * @in_memory: groups that @fetch finds in memory: these need no window
- * @fetch: between open and close, but for @in_memory. Bring @groups into memory and set vcpu->valid.
+ * @fetch: between open and close, but for @in_memory. Bring @groups into memory
+ *         and set vcpu->valid.
  * @put:   the vCPU thread leaves this CPU, or the run ends: IRQs may be on or
  *         off, preemption is off, no window is open.
  * @trap_msr: does a guest's access to @index exit? Before the VM runs.

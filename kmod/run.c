@@ -23,8 +23,10 @@
 #include "vcpu.h"
 #include "window.h"
 
-/* Entries in one window; bounds the time with interrupts off together with the
- * host's own tick, which ends a window. */
+/*
+ * Entries in one window; bounds the time with interrupts off together with the
+ * host's own tick, which ends a window.
+ */
 #define WINDOW_ENTRIES	256
 
 #define RFLAGS_FIXED	BIT_ULL(1)
@@ -77,8 +79,10 @@ static void take_init(struct limen_vcpu *vcpu)
 	limen_vcpu_reset(vcpu, true);
 }
 
-/* The clock page goes stale as the host's clock is steered, and at once on
- * another CPU, whose TSC may differ. */
+/*
+ * The clock page goes stale as the host's clock is steered, and at once on
+ * another CPU, whose TSC may differ.
+ */
 static void check_clock(struct limen_vcpu *vcpu)
 {
 	int cpu = raw_smp_processor_id();
@@ -186,8 +190,10 @@ static void account(struct limen_vcpu *vcpu)
 	vcpu->stat[kind < LIMEN_NR_KIND ? kind : LIMEN_KIND_UNKNOWN]++;
 }
 
-/* What the run page will want, while the window is open anyway. A second-level
- * fault mostly ends in memory, and wants nothing. */
+/*
+ * What the run page will want, while the window is open anyway. A second-level
+ * fault mostly ends in memory, and wants nothing.
+ */
 static void fetch_ahead(struct limen_vcpu *vcpu)
 {
 	if (vcpu->exit.kind != LIMEN_KIND_NPF)

@@ -174,8 +174,10 @@ static int set_ad(struct walk *w, u64 addr, u64 pte, bool leaf)
 	return limen_mem_cmpxchg(w->vcpu->vm, addr, pte, new, w->size);
 }
 
-/* One level. 1: @gpa is the answer, 0: go on, -EAGAIN: start again, -EFAULT:
- * w->pferr is the page fault's error code. */
+/*
+ * One level. 1: @gpa is the answer, 0: go on, -EAGAIN: start again, -EFAULT:
+ * w->pferr is the page fault's error code.
+ */
 static int walk_level(struct walk *w, int level, u64 *gpa)
 {
 	u64 index = w->gva >> (12 + w->bits * (level - 1)) & ((1 << w->bits) - 1);

@@ -14,6 +14,7 @@ struct svm_caps {
 	u32 asid;		/* ours, the same on every CPU */
 	bool tsc_aux;
 };
+
 extern struct svm_caps svm_caps;
 
 /* One host CPU */

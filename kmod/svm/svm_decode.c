@@ -9,8 +9,10 @@
 
 #define DR6_ACTIVE_LOW	0xffff0ff0ull
 
-/* EXITINTINFO has the layout of VMX's field but for bits 30:12, which are 0, and
- * type 4, software interrupt, which is the same (APM "EXITINTINFO"). */
+/*
+ * EXITINTINFO has the layout of VMX's field but for bits 30:12, which are 0, and
+ * type 4, software interrupt, which is the same (APM "EXITINTINFO").
+ */
 static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 {
 	if (!(raw->int_info & LIMEN_EVENT_VALID))

@@ -177,8 +177,10 @@ static void prepare_nmi(struct limen_vcpu *vcpu)
 	set_misc1(svm, SVM_I_IRET, svm->nmi_masked && !svm->iret_seen);
 	if (!vcpu->entry.nmi_window)
 		return;
-	/* masked by IRET's own completion, or by an interrupt shadow or another
-	 * event: step over it */
+	/*
+	 * masked by IRET's own completion, or by an interrupt shadow or another
+	 * event: step over it
+	 */
 	if (svm->iret_seen || !svm->nmi_masked) {
 		svm->stepping = true;
 		svm->vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;
