@@ -79,11 +79,11 @@ static void update_system(struct limen_vcpu *vcpu)
 	page.tsc = limen_host_tsc() + vcpu->tsc_offset;
 	preempt_enable();
 
-	/* the guest reads this page with its own vCPU only, so program order
-	 * between these writes is all that it needs; others see odd versions */
 	limen_mem_write(vcpu->vm, gpa, &page.version, sizeof(page.version));
+	/* odd version, body, even version: pairs with the guest's read barriers */
 	smp_wmb();
 	limen_mem_write(vcpu->vm, gpa + 4, &page.pad, sizeof(page) - 4);
+	/* see above */
 	smp_wmb();
 	page.version++;
 	limen_mem_write(vcpu->vm, gpa, &page.version, sizeof(page.version));
@@ -104,6 +104,7 @@ static void update_wall(struct limen_vcpu *vcpu)
 	page.nsec = ts.tv_nsec;
 	page.version = (page.version | 1) + 1;
 	limen_mem_write(vcpu->vm, gpa + 4, &page.sec, sizeof(page) - 4);
+	/* body before version; pairs with the guest's read barrier */
 	smp_wmb();
 	limen_mem_write(vcpu->vm, gpa, &page.version, sizeof(page.version));
 }

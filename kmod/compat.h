@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The only file that knows that kernels differ. By feature, probed in Kbuild
- * (LIMEN_HAVE_*), never by version. Under UML, what has no meaning there is left
- * out and the tests supply the host's clock.
+ * (LIMEN_HAVE_*), never by version. In the test units (LIMEN_KUNIT), on any
+ * architecture, tests/fake.c stands for the host.
  */
 #ifndef LIMEN_COMPAT_H
 #define LIMEN_COMPAT_H
@@ -14,9 +14,13 @@
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
-#ifdef CONFIG_UML
+#ifdef LIMEN_KUNIT
 u64 limen_host_tsc(void);
 u32 limen_tsc_khz(void);
+int limen_guest_work(void);
+bool limen_guest_work_pending(void);
+void limen_resched_cpu(int cpu);
+void limen_rcu_note(int cpu);
 #else
 
 #include <asm/msr.h>
@@ -73,6 +77,11 @@ static inline int limen_guest_work(void)
 #endif
 }
 
+static inline bool limen_guest_work_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
+}
+
 static inline void limen_resched_cpu(int cpu)
 {
 #ifdef LIMEN_HAVE_ARCH_RESCHED
@@ -109,10 +118,11 @@ fault:									\
 	user_access_end();						\
 	return -EFAULT;							\
 }
+
 LIMEN_USER_CMPXCHG(32)
 LIMEN_USER_CMPXCHG(64)
 
-#endif /* !CONFIG_UML */
+#endif /* !LIMEN_KUNIT */
 
 #ifndef LIMEN_HAVE_HRTIMER_SETUP
 static inline void limen_hrtimer_setup(struct hrtimer *timer,

@@ -77,8 +77,10 @@ static int set_cr0(struct limen_vcpu *vcpu, u64 val)
 	if (err)
 		return err;
 	s->cr0 = val;
-	/* LMA may have gone without a look at CS: a MOV to CR0 that clears PG
-	 * from 64-bit code faults */
+	/*
+	 * LMA may have gone without a look at CS: a MOV to CR0 that clears PG
+	 * from 64-bit code faults
+	 */
 	if ((old & CR0_PG) && !(val & CR0_PG) && (efer & GEFER_LMA)) {
 		limen_fetch(vcpu, LIMEN_G_SEG);
 		if (s->seg[LIMEN_CS].ar & SEG_L)
@@ -236,15 +238,14 @@ static int write_dr(struct limen_vcpu *vcpu, u8 nr, u64 val)
 {
 	struct limen_debugregs *dr = &vcpu->dr;
 
-	if (nr < 4) {
-		dr->dr[nr] = val;
-	} else if (val >> 32) {
+	if (nr >= 6 && val >> 32)
 		return -EINVAL;
-	} else if (nr == 6) {
+	if (nr < 4)
+		dr->dr[nr] = val;
+	else if (nr == 6)
 		dr->dr6 = (val & DR6_WRITABLE) | DR6_FIXED1;
-	} else {
+	else
 		dr->dr7 = (val & DR7_WRITABLE) | DR7_FIXED1;
-	}
 	limen_dirty(vcpu, LIMEN_G_DR);
 	return 0;
 }

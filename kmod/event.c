@@ -92,8 +92,10 @@ void limen_raise(struct limen_vcpu *vcpu, u8 vector, s64 error, u64 payload)
 		payload = 0;
 		ev->injected = 0;
 	} else if (is_exception(ev->injected)) {
-		/* benign, or serially handled: the instruction is repeated and
-		 * raises the first one again */
+		/*
+		 * benign, or serially handled: the instruction is repeated and
+		 * raises the first one again
+		 */
 		ev->injected = 0;
 	}
 	ev->exception = event_of(vector, LIMEN_TYPE_EXCEPTION, error != NO_ERROR);
@@ -150,8 +152,10 @@ static void apply_payload(struct limen_vcpu *vcpu)
 		break;
 	case VEC_DB:
 		limen_fetch(vcpu, LIMEN_G_DR);
-		/* bits 3:0 are replaced, the others accumulate; RTM is 0 for
-		 * a transaction, 1 otherwise */
+		/*
+		 * bits 3:0 are replaced, the others accumulate; RTM is 0 for
+		 * a transaction, 1 otherwise
+		 */
 		vcpu->dr.dr6 &= ~0xfull;
 		vcpu->dr.dr6 |= DR6_RTM;
 		vcpu->dr.dr6 |= payload & ~DR6_RTM;

@@ -121,6 +121,11 @@ static enum limen_next handle_exception(struct limen_vcpu *vcpu)
 {
 	const struct limen_exit *exit = &vcpu->exit;
 
+	/* INT1: a trap, which leaves RIP behind the instruction */
+	if (exit->insn_len) {
+		vcpu->regs.rip += exit->insn_len;
+		limen_dirty(vcpu, LIMEN_G_REGS);
+	}
 	limen_raise(vcpu, exit->exc.vector,
 		    exit->exc.has_error ? (s64)exit->exc.error : NO_ERROR,
 		    exit->exc.payload);

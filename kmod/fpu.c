@@ -96,8 +96,10 @@ void limen_fpu_reset(struct limen_vcpu *vcpu)
 	u8 *image = vcpu->fpu->image;
 
 	memset(image, 0, image_size);
-	/* after INIT the components are in their initial configuration, but
-	 * XRSTOR reads MXCSR whenever SSE or AVX is asked for */
+	/*
+	 * after INIT the components are in their initial configuration, but
+	 * XRSTOR reads MXCSR whenever SSE or AVX is asked for
+	 */
 	*(u16 *)image = FCW_DEFAULT;
 	*(u32 *)(image + MXCSR_OFFSET) = MXCSR_DEFAULT;
 }

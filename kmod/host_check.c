@@ -3,9 +3,14 @@
  * A snapshot of the host state that a window changes for a while, and the
  * comparison of two. window.c takes one before it opens and one after it has
  * closed, IRQs off at both; a difference is a bug in a vendor's room.
+ *
+ * On in kernels built to find faults (CONFIG_PROVE_LOCKING), and by request.
  */
+#include <linux/bug.h>
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
@@ -21,6 +26,13 @@
 
 #define MSR_XSS		0xda0
 #define MSR_VM_HSAVE	0xc0010117
+
+static bool check_host __read_mostly = IS_ENABLED(CONFIG_PROVE_LOCKING);
+module_param(check_host, bool, 0444);
+MODULE_PARM_DESC(check_host, "compare the host's CPU state round every window");
+
+/* of the window that is open on this CPU */
+static DEFINE_PER_CPU(struct limen_host, before);
 
 struct msr_item {
 	const char *name;
@@ -110,7 +122,7 @@ void limen_host_snapshot(struct limen_host *host)
 	*val++ = __read_cr3();
 	*val++ = cr4;
 	*val++ = cr4 & X86_CR4_OSXSAVE ? xgetbv(0) : 0;
-	*val++ = rdpkru();
+	*val++ = cr4 & X86_CR4_PKE ? rdpkru() : 0;
 	for (i = 0; i < 4; i++)
 		*val++ = native_get_debugreg(i);
 	*val++ = native_get_debugreg(7);
@@ -147,4 +159,24 @@ const char *limen_host_compare(const struct limen_host *before,
 		return i < nr_regs ? reg_names[i] : msr_items[i - nr_regs].name;
 	}
 	return NULL;
+}
+
+/** limen_host_check_open() - a window will open. Context: IRQs off. */
+void limen_host_check_open(void)
+{
+	if (unlikely(check_host))
+		limen_host_snapshot(this_cpu_ptr(&before));
+}
+
+/** limen_host_check_close() - it has closed. Context: IRQs off all the time. */
+void limen_host_check_close(void)
+{
+	struct limen_host after;
+	const char *name;
+
+	if (likely(!check_host))
+		return;
+	limen_host_snapshot(&after);
+	name = limen_host_compare(this_cpu_ptr(&before), &after);
+	WARN_ONCE(name, "limen: a window changed the host's %s\n", name);
 }

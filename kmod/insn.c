@@ -183,7 +183,7 @@ static int complete_string_io(struct limen_exit *exit, const u8 *op, int n,
 	if (n < 1 || (op[0] & 0xfc) != 0x6c)
 		return -EINVAL;
 	exit->io.addr_size = addr_bytes(mode, p);
-	exit->io.seg = p->seg >= 0 ? p->seg : LIMEN_DS;
+	exit->io.seg = exit->io.in ? LIMEN_ES : p->seg >= 0 ? p->seg : LIMEN_DS;
 	exit->io.has_seg = true;
 	return 1;
 }
@@ -287,13 +287,12 @@ int limen_insn_mov(const u8 *insn, int n, int mode, struct limen_mov *mov)
 		if (len < 0 || insn[0] >> 6 == 3)
 			return -EINVAL;
 		mov->write = op >= 0xc6 || !(op & 2);
-		if (op < 0xc6) {
-			mov_reg(mov, insn[0] >> 3 & 7, &p);
-		} else if (insn[0] >> 3 & 7) {
+		if (op >= 0xc6 && (insn[0] >> 3 & 7))
 			return -EINVAL;
-		} else {
+		if (op < 0xc6)
+			mov_reg(mov, insn[0] >> 3 & 7, &p);
+		else
 			extra = mov_imm(mov, insn + len, n - len);
-		}
 		break;
 	case 0xa0 ... 0xa3:
 		len = addr_bytes(mode, &p);

@@ -294,8 +294,10 @@ static int take_regs(struct limen_vcpu *vcpu, const struct limen_run *run)
 	struct limen_regs regs;
 
 	memcpy(&regs, &run->regs, sizeof(regs));
-	/* the copy is ours now; the page may change under the memcpy, but each
-	 * register is only a number */
+	/*
+	 * the copy is ours now; the page may change under the memcpy, but each
+	 * register is only a number
+	 */
 	barrier();
 	if (!limen_rflags_ok(regs.rflags))
 		return -EINVAL;

@@ -44,8 +44,10 @@ union limen_arg {
 	struct limen_stats stats;
 };
 
-/* One call: @size 0 takes no argument, else that of its structure; @out copies
- * the structure back, also with -ENOSPC. */
+/*
+ * One call: @size 0 takes no argument, else that of its structure; @out copies
+ * the structure back, also with -ENOSPC.
+ */
 struct limen_call {
 	unsigned int cmd;
 	u32 size;
@@ -310,8 +312,10 @@ static long vm_vcpu_create(void *obj, union limen_arg *arg)
 	if (IS_ERR(vcpu))
 		goto out;
 	limen_vm_get(vm);
-	/* The descriptor may be used before the vCPU is published; the others
-	 * find it a moment later, complete. */
+	/*
+	 * The descriptor may be used before the vCPU is published; the others
+	 * find it a moment later, complete.
+	 */
 	ret = install("limen-vcpu", &vcpu_fops, vcpu);
 	if (ret < 0) {
 		limen_vcpu_destroy(vcpu);

@@ -129,6 +129,8 @@ struct limen_vcpu {
 	int cpu;			/* (a) while IN_GUEST: where */
 	int last_cpu;			/* of the last entry; -1: none */
 	u64 tlb_gen;			/* vm->tlb_gen it has flushed for */
+	unsigned long clock_next;	/* jiffies: refresh the clock page */
+	int clock_cpu;			/* whose TSC it was written with */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
 	bool loaded;
@@ -172,7 +174,7 @@ struct limen_vm {
 	u32 nr_vcpus;			/* (l) */
 
 	struct rw_semaphore mem_sem;
-	spinlock_t mmu_lock;
+	spinlock_t mmu_lock;		/* ranges, tables, notifier counts */
 	struct limen_mem_range range[LIMEN_MAX_RANGES];	/* (m) sorted by gpa */
 	u32 nr_ranges;			/* (m) */
 	struct npt npt;			/* second-level table, mmu_lock */

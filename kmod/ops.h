@@ -128,8 +128,7 @@ struct limen_exit {
 			u8 vector;
 			u32 error;
 			bool has_error;
-			u64 payload;	/* #DB: DR6 bits, in DR6's positions and
-					 * active high (bit 16 = RTM inverted) */
+			u64 payload;	/* #DB: bits of DR6, active high */
 		} exc;
 	};
 };
@@ -151,7 +150,9 @@ struct limen_exit {
  * @close: give it all back as it was found, raise what was held (NMI, #MC).
  * @enter: between open and close. Spends vcpu->entry, runs the guest, fills
  *         vcpu->exit, sets vcpu->valid to the groups that are current in memory.
- * @fetch: between open and close. Bring @groups into memory and set vcpu->valid.
+ * @in_memory: groups that @fetch finds in memory: these need no window
+ * @fetch: between open and close, but for @in_memory. Bring @groups into memory
+ *         and set vcpu->valid.
  * @put:   the vCPU thread leaves this CPU, or the run ends: IRQs may be on or
  *         off, preemption is off, no window is open.
  * @trap_msr: does a guest's access to @index exit? Before the VM runs.
@@ -161,6 +162,7 @@ struct limen_ops {
 	const char *name;
 	const struct npt_format *npt;
 	const struct pi_hw *pi;
+	u32 in_memory;
 
 	int (*probe)(struct limen_caps *caps);
 	void (*remove)(void);

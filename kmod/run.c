@@ -8,6 +8,7 @@
  * sets a bit and, if the vCPU is inside, sends an IPI, which ends the guest's run
  * because it is entered with interrupts off.
  */
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
@@ -22,8 +23,10 @@
 #include "vcpu.h"
 #include "window.h"
 
-/* Entries in one window; bounds the time with interrupts off together with the
- * host's own tick, which ends a window. */
+/*
+ * Entries in one window; bounds the time with interrupts off together with the
+ * host's own tick, which ends a window.
+ */
 #define WINDOW_ENTRIES	256
 
 #define RFLAGS_FIXED	BIT_ULL(1)
@@ -76,6 +79,23 @@ static void take_init(struct limen_vcpu *vcpu)
 	limen_vcpu_reset(vcpu, true);
 }
 
+/*
+ * The clock page goes stale as the host's clock is steered, and at once on
+ * another CPU, whose TSC may differ.
+ */
+static void check_clock(struct limen_vcpu *vcpu)
+{
+	int cpu = raw_smp_processor_id();
+
+	if (!(vcpu->soft.clock_system & 1))
+		return;
+	if (vcpu->clock_cpu == cpu && time_before(jiffies, vcpu->clock_next))
+		return;
+	vcpu->clock_cpu = cpu;
+	vcpu->clock_next = jiffies + HZ;
+	limen_clock_update(vcpu);
+}
+
 /* Everything that was asked of this vCPU. LIMEN_TO_USER: it is user space's. */
 static enum limen_next take_requests(struct limen_vcpu *vcpu)
 {
@@ -102,15 +122,21 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	return LIMEN_RESUME;
 }
 
-/* Exits that no instruction of the guest caused */
-static enum limen_next own_exits(struct limen_vcpu *vcpu)
+static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
 {
 	int vector = pi_pop_eoi(vcpu);
 
-	if (vector >= 0) {
-		vcpu->eoi_vector = vector;
-		return limen_to_user(vcpu, LIMEN_EXIT_EOI);
-	}
+	if (vector < 0)
+		return LIMEN_RESUME;
+	vcpu->eoi_vector = vector;
+	return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+}
+
+/* Exits that no instruction of the guest caused */
+static enum limen_next own_exits(struct limen_vcpu *vcpu)
+{
+	if (eoi_exit(vcpu) == LIMEN_TO_USER)
+		return LIMEN_TO_USER;
 	if (!READ_ONCE(vcpu->vm->extint) || !pi_takes_extint(vcpu))
 		return LIMEN_RESUME;
 	if ((vcpu->ev.injected | vcpu->ev.exception) & LIMEN_EVENT_VALID)
@@ -137,7 +163,7 @@ static bool may_run(struct limen_vcpu *vcpu)
 /* With interrupts off and the requests looked at: must we go out again? */
 static bool must_leave(struct limen_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending();
+	return READ_ONCE(vcpu->requests) || limen_guest_work_pending();
 }
 
 static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
@@ -164,6 +190,16 @@ static void account(struct limen_vcpu *vcpu)
 	vcpu->stat[kind < LIMEN_NR_KIND ? kind : LIMEN_KIND_UNKNOWN]++;
 }
 
+/*
+ * What the run page will want, while the window is open anyway. A second-level
+ * fault mostly ends in memory, and wants nothing.
+ */
+static void fetch_ahead(struct limen_vcpu *vcpu)
+{
+	if (vcpu->exit.kind != LIMEN_KIND_NPF)
+		limen_fetch(vcpu, LIMEN_G_SEG | LIMEN_G_CR | LIMEN_G_INTR);
+}
+
 /**
  * limen_run_inside() - enter the guest until an exit needs more than the window
  * @vcpu: the vCPU
@@ -185,8 +221,10 @@ enum limen_next limen_run_inside(struct limen_vcpu *vcpu)
 		limen_ops->enter(vcpu);
 		account(vcpu);
 		limen_event_done(vcpu);
-		if (!limen_exit_is_inside(vcpu))
+		if (!limen_exit_is_inside(vcpu)) {
+			fetch_ahead(vcpu);
 			return LIMEN_RESUME;
+		}
 		next = limen_handle_exit(vcpu);
 		if (next != LIMEN_RESUME)
 			return next;
@@ -228,6 +266,7 @@ static int run_once(struct limen_vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
+	check_clock(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
 		next = own_exits(vcpu);
@@ -267,7 +306,9 @@ int limen_run(struct limen_vcpu *vcpu)
 		return ret;
 	vcpu->stat[LIMEN_STAT_RUNS]++;
 	if (flags & LIMEN_RUN_STOP) {
-		limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
+		/* what the VMM has not been told of is in no state class */
+		if (eoi_exit(vcpu) == LIMEN_RESUME)
+			limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
 		limen_fill_run(vcpu);
 		return 0;
 	}

@@ -75,8 +75,10 @@ static void reset_segment(struct limen_segment *seg, u16 sel, u64 base, u32 ar)
 	};
 }
 
-/* SDM Vol. 3, "Processor State After Reset", Table "IA-32 and Intel 64 Processor
- * States Following Power-up, Reset, or INIT" */
+/*
+ * SDM Vol. 3, "Processor State After Reset", Table "IA-32 and Intel 64 Processor
+ * States Following Power-up, Reset, or INIT"
+ */
 static void reset_sregs(struct limen_vcpu *vcpu, bool init)
 {
 	struct limen_sregs *s = &vcpu->sregs;
@@ -224,8 +226,6 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
 	preempt_notifier_register(&vcpu->preempt);
 	vcpu->loaded = true;
 	preempt_enable();
-	if (vcpu->soft.clock_system & 1)
-		set_bit(LIMEN_REQ_CLOCK, &vcpu->requests);
 }
 
 /**

@@ -3,10 +3,7 @@
 #ifndef LIMEN_VCPU_H
 #define LIMEN_VCPU_H
 
-#include <linux/types.h>
-
-struct limen_vcpu;
-struct limen_vm;
+#include "limen.h"
 
 struct limen_vcpu *limen_vcpu_create(struct limen_vm *vm, u32 id);
 void limen_vcpu_destroy(struct limen_vcpu *vcpu);

@@ -107,8 +107,10 @@ int limen_vm_publish(struct limen_vm *vm, struct limen_vcpu *vcpu)
 {
 	if (vm->vcpu[vcpu->id])
 		return -EEXIST;
-	/* complete before visible; pairs with the READ_ONCE of its users, which
-	 * only follow the pointer */
+	/*
+	 * complete before visible; pairs with the READ_ONCE of its users, which
+	 * only follow the pointer
+	 */
 	smp_store_release(&vm->vcpu[vcpu->id], vcpu);
 	vm->nr_vcpus++;
 	return 0;
@@ -134,8 +136,10 @@ static void trap_msrs(struct limen_vm *vm, const struct limen_policy *p)
 	u64 i, last = min_t(u64, p->last, p->first + 0x1fffull);
 	bool trap = p->action != LIMEN_DO_DEFAULT;
 
-	/* MSRs outside the bitmaps always exit, so a long range is cut short
-	 * without loss: each bitmap covers 0x2000 of them */
+	/*
+	 * MSRs outside the bitmaps always exit, so a long range is cut short
+	 * without loss: each bitmap covers 0x2000 of them
+	 */
 	for (i = p->first; i <= last && trap; i++)
 		limen_ops->trap_msr(vm, i, p->access & LIMEN_ON_READ,
 				    p->access & LIMEN_ON_WRITE);

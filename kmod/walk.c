@@ -36,11 +36,11 @@
 #define PTE_NX		BIT_ULL(63)
 #define PTE_ADDR	0x000ffffffffff000ull
 
-#define PF_P		BIT(0)
-#define PF_W		BIT(1)
-#define PF_U		BIT(2)
-#define PF_RSVD		BIT(3)
-#define PF_I		BIT(4)
+#define PFEC_P		BIT(0)
+#define PFEC_W		BIT(1)
+#define PFEC_U		BIT(2)
+#define PFEC_RSVD	BIT(3)
+#define PFEC_I		BIT(4)
 
 /* One walk */
 struct walk {
@@ -174,8 +174,10 @@ static int set_ad(struct walk *w, u64 addr, u64 pte, bool leaf)
 	return limen_mem_cmpxchg(w->vcpu->vm, addr, pte, new, w->size);
 }
 
-/* One level. 1: @gpa is the answer, 0: go on, -EAGAIN: start again, -EFAULT:
- * w->pferr is the page fault's error code. */
+/*
+ * One level. 1: @gpa is the answer, 0: go on, -EAGAIN: start again, -EFAULT:
+ * w->pferr is the page fault's error code.
+ */
 static int walk_level(struct walk *w, int level, u64 *gpa)
 {
 	u64 index = w->gva >> (12 + w->bits * (level - 1)) & ((1 << w->bits) - 1);
@@ -191,7 +193,7 @@ static int walk_level(struct walk *w, int level, u64 *gpa)
 	if (!(pte & PTE_P))
 		return -EFAULT;
 	if (pte & reserved_bits(w, level, pte)) {
-		w->pferr |= PF_P | PF_RSVD;
+		w->pferr |= PFEC_P | PFEC_RSVD;
 		return -EFAULT;
 	}
 	if (!pae_top) {
@@ -205,7 +207,7 @@ static int walk_level(struct walk *w, int level, u64 *gpa)
 		return err;
 	}
 	if (!rights_ok(w)) {
-		w->pferr |= PF_P;
+		w->pferr |= PFEC_P;
 		return -EFAULT;
 	}
 	err = set_ad(w, addr, pte, true);
@@ -232,12 +234,12 @@ static void walk_setup(struct walk *w)
 	w->rights = PTE_W | PTE_U;
 	w->pferr = 0;
 	if (w->access & LIMEN_ACCESS_WRITE)
-		w->pferr |= PF_W;
+		w->pferr |= PFEC_W;
 	if (w->access & LIMEN_ACCESS_USER)
-		w->pferr |= PF_U;
+		w->pferr |= PFEC_U;
 	if ((w->access & LIMEN_ACCESS_EXEC) &&
 	    (((s->cr4 & CR4_PAE) && w->nxe) || (s->cr4 & CR4_SMEP)))
-		w->pferr |= PF_I;
+		w->pferr |= PFEC_I;
 
 	w->size = s->cr4 & CR4_PAE ? 8 : 4;
 	w->bits = w->size == 8 ? 9 : 10;

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "fpu.h"
+#include "host_check.h"
 #include "limen.h"
 #include "window.h"
 
@@ -29,6 +30,7 @@ void limen_window_open(struct limen_vcpu *vcpu)
 {
 	for (;;) {
 		local_irq_save(vcpu->irqflags);
+		limen_host_check_open();
 		limen_fpu_load(vcpu);
 		if (!limen_ops->open(vcpu))
 			break;
@@ -53,6 +55,7 @@ void limen_window_close(struct limen_vcpu *vcpu)
 	vcpu->window = false;
 	limen_ops->close(vcpu);
 	limen_fpu_save(vcpu);
+	limen_host_check_close();
 	local_irq_restore(vcpu->irqflags);
 }
 
@@ -70,6 +73,8 @@ void limen_fetch(struct limen_vcpu *vcpu, u32 groups)
 	groups &= ~vcpu->valid;
 	if (!groups)
 		return;
+	if (!(groups & ~limen_ops->in_memory))
+		inside = true;
 	if (!inside)
 		limen_window_open(vcpu);
 	limen_ops->fetch(vcpu, groups);

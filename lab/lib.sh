@@ -40,7 +40,7 @@ part_recipe()
 	6.1)	echo "linux-6.1 bookworm 1" ;;
 	6.12)	echo "linux-6.12 bookworm-security 1" ;;
 	7.2)	echo "linux-7.2 trixie-backports 1" ;;
-	chroot)	echo "gcc-14 trixie 1" ;;
+	chroot)	echo "gcc-14 pahole trixie 1" ;;
 	test)	echo "test 1"
 		part_recipe src
 		${CC:-gcc} --version 2>/dev/null | head -n 1

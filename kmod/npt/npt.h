@@ -76,8 +76,10 @@ u32 npt_leaf_access(const struct npt_format *fmt, u64 pte);
 /* Link a leaf. 1: something present was replaced, flush; 0: nothing to flush. */
 int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
 	    int level, struct list_head *freed);
-/* Take leaves away, or rights (keep: LIMEN_MEM_*). true: a flush is needed.
- * Emptied table pages go to @freed: npt_free_list() after the flush. */
+/*
+ * Take leaves away, or rights (keep: LIMEN_MEM_*). true: a flush is needed.
+ * Emptied table pages go to @freed: npt_free_list() after the flush.
+ */
 bool npt_unmap(struct npt *npt, u64 gpa, u64 len, struct list_head *freed);
 void npt_free_list(struct list_head *freed);
 

@@ -38,8 +38,10 @@ static bool allowed(const struct limen_mem_range *r, u32 access)
 	return true;
 }
 
-/* May sleep. A read tries for a writable page too, to save the next fault, but
- * never breaks copy-on-write for it. */
+/*
+ * May sleep. A read tries for a writable page too, to save the next fault, but
+ * never breaks copy-on-write for it.
+ */
 static int get_page_of(struct fault *f)
 {
 	bool write = f->access & LIMEN_ACCESS_WRITE;

@@ -70,8 +70,10 @@ static void invalidate_end(struct mmu_notifier *mn,
 	spin_unlock(&vm->mmu_lock);
 }
 
-/* The address space goes away: all leaves go now, and no fault can bring one back
- * because get_user_pages finds no mapping. */
+/*
+ * The address space goes away: all leaves go now, and no fault can bring one back
+ * because get_user_pages finds no mapping.
+ */
 static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct limen_vm *vm = vm_of(mn);

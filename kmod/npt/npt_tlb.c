@@ -28,8 +28,8 @@ void npt_flush_all(struct limen_vm *vm)
 	unsigned int i;
 	bool all;
 
-	/* full barrier; pairs with the one in run.c between where and tlb_gen */
 	atomic64_inc(&vm->tlb_gen);
+	/* generation before where; pairs with where = IN_GUEST in run.c */
 	smp_mb__after_atomic();
 
 	all = !zalloc_cpumask_var(&inside, GFP_ATOMIC | __GFP_NOWARN);

@@ -61,6 +61,8 @@ static u32 impossible_bits(u32 off, bool x2apic)
 	/* fixed values are compared, see has_fixed_values() */
 	if (off == PI_REG_ID || off == PI_REG_VERSION || off == PI_REG_DFR)
 		return 0;
+	if (!pi_vapic_is_mmio(off))
+		return ~0u;
 	if (x2apic && (off == PI_REG_LDR || off == PI_REG_ICR2))
 		return 0;
 	return ~pi_vapic_writable(off);

@@ -14,12 +14,14 @@ struct svm_caps {
 	u32 asid;		/* ours, the same on every CPU */
 	bool tsc_aux;
 };
+
 extern struct svm_caps svm_caps;
 
 /* One host CPU */
 struct svm_cpu {
 	struct page *hsave;	/* for VM_HSAVE_PA if the CPU has none */
 	struct page *host;	/* VMSAVE area for the host's own state */
+	const void *last;	/* vCPU that ran here last; only compared */
 	struct vmcb *purge;	/* a guest that ends at once, flushing our ASID */
 };
 

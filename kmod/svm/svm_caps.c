@@ -27,8 +27,9 @@ int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids,
 			     "no address-space identifier is left for us");
 	out->features = features;
 	out->asid = nr_asids - 1;
-	caps->next_rip = limen_cap_may(caps, "nrip-save", features & SVM_CPUID_NRIPS,
-		"the CPU does not save the next RIP: instructions are read");
+	caps->next_rip =
+		limen_cap_may(caps, "nrip-save", features & SVM_CPUID_NRIPS,
+			      "the CPU does not save the next RIP: instructions are read");
 	limen_cap_may(caps, "decode-assists", features & SVM_CPUID_DECODE,
 		      "the CPU does not decode: instructions are read");
 	limen_cap_may(caps, "flush-by-asid", features & SVM_CPUID_FLUSH_ASID,

@@ -20,6 +20,7 @@
 #include <asm/msr-index.h>
 
 #include "../compat.h"
+#include "../speculation.h"
 #include "svm.h"
 
 #define RFLAGS_TF	BIT_ULL(8)
@@ -36,6 +37,20 @@ static void swap_out(u32 msr, u64 found, u64 guest)
 {
 	if (found != guest)
 		limen_wrmsr(msr, found);
+}
+
+/*
+ * A barrier between guests: when another vCPU of ours ran here last, and, at put,
+ * towards a guest of KVM, which does not know of us.
+ */
+static void ibpb_at_open(struct limen_vcpu *vcpu)
+{
+	struct svm_cpu *c = svm_this_cpu();
+
+	if (c->last == vcpu && vcpu->svm->flushed)
+		return;
+	c->last = vcpu;
+	limen_ibpb();
 }
 
 /**
@@ -56,6 +71,7 @@ int svm_open(struct limen_vcpu *vcpu)
 		svm->borrowed = true;
 		vcpu->stat[LIMEN_STAT_BORROWED]++;
 	}
+	ibpb_at_open(vcpu);
 	svm->own_hsave = !limen_rdmsr(SVM_MSR_HSAVE);
 	if (svm->own_hsave)
 		limen_wrmsr(SVM_MSR_HSAVE, page_to_phys(svm_this_cpu()->hsave));
@@ -119,6 +135,7 @@ void svm_close(struct limen_vcpu *vcpu)
 		limen_wrmsr(SVM_MSR_HSAVE, 0);
 	if (svm->own)
 		limen_wrmsr(MSR_EFER, limen_rdmsr(MSR_EFER) & ~MSR_EFER_SVME);
+	limen_guest_ran();
 	if (svm->held_mce) {
 		svm->held_mce = false;
 		forward_mce();
@@ -160,8 +177,10 @@ static void prepare_nmi(struct limen_vcpu *vcpu)
 	set_misc1(svm, SVM_I_IRET, svm->nmi_masked && !svm->iret_seen);
 	if (!vcpu->entry.nmi_window)
 		return;
-	/* masked by IRET's own completion, or by an interrupt shadow or another
-	 * event: step over it */
+	/*
+	 * masked by IRET's own completion, or by an interrupt shadow or another
+	 * event: step over it
+	 */
 	if (svm->iret_seen || !svm->nmi_masked) {
 		svm->stepping = true;
 		svm->vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;
@@ -303,8 +322,10 @@ void svm_put(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;
 
-	if (svm->borrowed && svm->flushed)
+	if (svm->borrowed && svm->flushed) {
 		purge();
+		limen_ibpb();
+	}
 	svm->borrowed = false;
 	svm->flushed = false;
 }

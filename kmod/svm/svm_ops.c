@@ -106,6 +106,7 @@ static void svm_trap_msr(struct limen_vm *vm, u32 index, bool read, bool write)
 const struct limen_ops svm_ops = {
 	.name = "svm",
 	.npt = &npt_format_amd,
+	.in_memory = LIMEN_G_ALL,	/* all of it is in the VMCB */
 	.probe = svm_probe,
 	.remove = svm_remove,
 	.vm_init = svm_vm_init,

@@ -62,8 +62,10 @@ static void fetch_segs(struct limen_vcpu *vcpu, struct vmcb *vmcb)
 
 	for (i = 0; i < LIMEN_NR_SEG; i++)
 		fetch_seg(&s->seg[i], seg_of(vmcb, i));
-	/* CPL is authoritative, and a TR in use is busy (APM "Task State
-	 * Segment") even where the CPU saves it as available */
+	/*
+	 * CPL is authoritative, and a TR in use is busy (APM "Task State
+	 * Segment") even where the CPU saves it as available
+	 */
 	s->seg[LIMEN_SS].ar = (s->seg[LIMEN_SS].ar & ~0x60u) | (vmcb->cpl & 3) << 5;
 	if (!(s->seg[LIMEN_TR].ar & LIMEN_AR_UNUSABLE))
 		s->seg[LIMEN_TR].ar |= 2;
@@ -103,13 +105,17 @@ static void store_crs(const struct limen_sregs *s, struct vmcb *vmcb)
 	vmcb->cr0 = s->cr0;
 	vmcb->cr3 = s->cr3;
 	vmcb->cr4 = s->cr4;
-	/* VMRUN requires SVME in the guest's EFER (APM "Canonicalization and
-	 * Consistency Checks") */
+	/*
+	 * VMRUN requires SVME in the guest's EFER (APM "Canonicalization and
+	 * Consistency Checks")
+	 */
 	vmcb->efer = s->efer | MSR_EFER_SVME;
 }
 
-/* DR0 to DR3 are not in the VMCB. They are put into the CPU only while the guest
- * has a breakpoint on; svm_close() gives the host's back. */
+/*
+ * DR0 to DR3 are not in the VMCB. They are put into the CPU only while the guest
+ * has a breakpoint on; svm_close() gives the host's back.
+ */
 static void store_drs(struct limen_vcpu *vcpu, struct vmcb *vmcb)
 {
 	struct svm_vcpu *svm = vcpu->svm;

@@ -378,7 +378,8 @@ struct limen_debugregs {
 };
 
 /** struct limen_msr - an element of LIMEN_CLASS_MSRS, an array of these.
- * On get, @index is input. An MSR that the guest does not have gives EINVAL. */
+ * On get, @index is input. An MSR that the guest does not have gives EINVAL.
+ */
 struct limen_msr {
 	__u32 index;
 	__u32 reserved;
@@ -465,8 +466,10 @@ struct limen_time {
 	__s64 clock_offset;
 };
 
-/* State classes. XSAVE is the standard (not compacted) XSAVE image (SDM Vol. 1,
- * "XSAVE Area"), &limen_info.xsave_size bytes. */
+/*
+ * State classes. XSAVE is the standard (not compacted) XSAVE image (SDM Vol. 1,
+ * "XSAVE Area"), &limen_info.xsave_size bytes.
+ */
 #define LIMEN_CLASS_REGS	1
 #define LIMEN_CLASS_SREGS	2
 #define LIMEN_CLASS_DEBUG	3
@@ -588,8 +591,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_BAD_STATE,	/* the CPU refuses to enter this state: @hw */
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
 	LIMEN_EXIT_UNKNOWN,	/* an exit that the module can't explain: @hw */
-	LIMEN_EXIT_FAULT,	/* the VMM's memory behind @mmio.gpa gives SIGBUS or
-				 * SEGV: no page; @mmio as for MMIO */
+	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
 	LIMEN_NR_USER_EXIT,
 };
 
