@@ -67,6 +67,12 @@ GUEST64(guest_handler,
 	"out %eax, $0x12\n cli\n hlt\n"
 	"5: pop %rax\n pop %rbx\n add $16, %rsp\n iretq\n");
 
+/* What a test printed shall be there when it is killed. */
+__attribute__((constructor)) static void by_line(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
 int limen_open(void)
 {
 	return open("/dev/limen", O_RDWR | O_CLOEXEC);
@@ -306,6 +312,8 @@ void vcpu_real(struct vcpu *c, u32 rip)
 	s.idt.base = 0;
 	s.idt.limit = 0x3ff;
 	s.cr0 = 0x10;
+	s.cr4 = 0;
+	s.efer = 0;
 	regs.gpr[LIMEN_RSP] = 0x8000 - c->id * 0x400;
 	set_both(c, &regs, &s);
 	run_now(c);
@@ -398,6 +406,13 @@ static void write_idt(struct vm *vm)
 		   (u64)(guest_handler_end - guest_handler));
 }
 
+void guest_tables(struct vm *vm)
+{
+	write_gdt(vm);
+	write_page_tables(vm);
+	write_idt(vm);
+}
+
 void vcpu_long(struct vcpu *c, u64 rip)
 {
 	struct limen_sregs s = vcpu_sregs(c);
@@ -405,9 +420,7 @@ void vcpu_long(struct vcpu *c, u64 rip)
 
 	_Static_assert(offsetof(struct guest_block, event) == 256, "handler");
 	_Static_assert(sizeof(struct guest_event) == 40, "handler");
-	write_gdt(c->vm);
-	write_page_tables(c->vm);
-	write_idt(c->vm);
+	guest_tables(c->vm);
 	flat_segments(&s, true);
 	s.seg[LIMEN_GS].base = GUEST_BLOCKS + c->id * 4096ull;
 	s.cr0 = CR0_LONG;
@@ -473,6 +486,15 @@ bool is_vmx(void)
 		die("LIMEN_INFO: %s", strerror(errno));
 	close(dev);
 	return info.vendor == LIMEN_VENDOR_VMX;
+}
+
+bool is_qemu(void)
+{
+	u32 a, b, c, d;
+
+	asm volatile("cpuid" : "=a" (a), "=b" (b), "=c" (c), "=d" (d)
+		     : "a" (0x40000000), "c" (0));
+	return b == 0x54474354;		/* TCGTCGTCGTCG */
 }
 
 u64 next_random(u64 *state)

@@ -129,6 +129,8 @@ int vm_unmap(struct vm *vm, u64 gpa, u64 len);
 int vm_protect(struct vm *vm, u64 gpa, u64 len, u32 flags);
 void guest_copy(struct vm *vm, u64 gpa, const void *from, u64 len);
 
+/* GDT, IDT with handlers and page tables for long mode */
+void guest_tables(struct vm *vm);
 /* Put the vCPU at @rip in that mode; long mode writes tables and handlers. */
 void vcpu_real(struct vcpu *c, u32 rip);
 void vcpu_protected(struct vcpu *c, u32 rip);
@@ -147,6 +149,7 @@ struct limen_sregs vcpu_sregs(struct vcpu *c);
 
 u64 now_ms(void);
 bool is_vmx(void);
+bool is_qemu(void);	/* is the machine QEMU with TCG? */
 /* Has the CPUID bit been offered? @reg: 0 EAX to 3 EDX */
 bool offered(u32 leaf, int reg, int bit);
 
