@@ -15,7 +15,15 @@
  */
 static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 {
+	u32 type = LIMEN_EVENT_TYPE(raw->int_info);
+	u8 vector = raw->int_info;
+
 	if (!(raw->int_info & LIMEN_EVENT_VALID))
+		return;
+	/* INTn, INT3, INTO: RIP is still at the instruction, which runs again.
+	 * To inject it would need its length, or push the wrong RIP. */
+	if (type == LIMEN_TYPE_SOFTINT ||
+	    (type == LIMEN_TYPE_EXCEPTION && (vector == 3 || vector == 4)))
 		return;
 	exit->event = raw->int_info & (LIMEN_EVENT_VALID | 0xfff);
 	exit->event_error = raw->int_info & LIMEN_EVENT_ERROR ? raw->int_error : 0;
