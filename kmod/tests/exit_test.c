@@ -100,8 +100,10 @@ static void every_kind_has_an_answer(struct kunit *test)
 		};
 		if (i == LIMEN_KIND_CR)
 			vcpu->exit.cr.nr = 8;
-		if (i == LIMEN_KIND_EXCEPTION)
+		if (i == LIMEN_KIND_EXCEPTION) {
 			vcpu->exit.exc.vector = VEC_AC;
+			vcpu->exit.insn_len = 0;
+		}
 		KUNIT_EXPECT_EQ_MSG(test, limen_handle_exit(vcpu), rows[i].next,
 				    "kind %d", i);
 		KUNIT_EXPECT_EQ_MSG(test, vcpu->regs.rip, rows[i].rip, "kind %d", i);

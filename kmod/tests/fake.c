@@ -13,6 +13,7 @@
 
 #include "../compat.h"
 #include "../fpu.h"
+#include "../host_check.h"
 #include "../mem.h"
 #include "../npt/npt_mmu.h"
 #include "../run.h"
@@ -221,6 +222,14 @@ void limen_resched_cpu(int cpu)
 }
 
 void limen_rcu_note(int cpu)
+{
+}
+
+void limen_host_check_open(void)
+{
+}
+
+void limen_host_check_close(void)
 {
 }
 
