@@ -123,7 +123,6 @@ struct seen {
 /* LIMEN_RUN with these selectors loaded; no C code may run in between */
 static long run_with(uint16_t data, uint16_t fs, uint16_t gs, struct seen *seen)
 {
-	register unsigned long cmd asm("rsi") = LIMEN_RUN;
 	long ret = SYS_ioctl;
 
 	asm volatile("rdfsbase %%r12\n\t"
@@ -146,8 +145,8 @@ static long run_with(uint16_t data, uint16_t fs, uint16_t gs, struct seen *seen)
 		     "mov %%r13d, %%fs\n\t"
 		     "mov %%r13d, %%gs\n\t"
 		     "wrfsbase %%r12"
-		     : "+a" (ret), "+r" (cmd)
-		     : "D" ((long)vcpu), "d" (0), [data] "r" (data), [fs] "r" (fs),
+		     : "+a" (ret)
+		     : "D" ((long)vcpu), "S" (LIMEN_RUN), "d" (0), [data] "r" (data), [fs] "r" (fs),
 		       [gs] "r" (gs), [seen] "r" (seen)
 		     : "rcx", "r11", "r12", "r13", "memory");
 	return ret;
@@ -270,9 +269,8 @@ static void breakpoints_are_each_sides_own(void)
 static void sse_state_stays(void)
 {
 	uint64_t in[2] = { 0x0123456789abcdef, 0xfedcba9876543210 }, out[2];
-	register unsigned long cmd asm("rsi") = LIMEN_RUN;
 	bool ok = true;
-	long ret;
+	long ret = 0;
 	int i;
 
 	guest(ticker, sizeof(ticker));
@@ -282,11 +280,13 @@ static void sse_state_stays(void)
 		asm volatile("movdqu %[in], %%xmm7\n\t"
 			     "syscall\n\t"
 			     "movdqu %%xmm7, %[out]"
-			     : "+a" (ret), "+r" (cmd), [out] "=m" (out)
-			     : "D" ((long)vcpu), "d" (0), [in] "m" (in)
+			     : "+a" (ret), [out] "=m" (out)
+			     : "D" ((long)vcpu), "S" (LIMEN_RUN), "d" (0), [in] "m" (in)
 			     : "rcx", "r11", "xmm7", "memory");
 		ok = !ret && !memcmp(in, out, sizeof(in));
 	}
+	if (!ok)
+		printf("# round %d: %ld, %016lx %016lx\n", i, ret, out[0], out[1]);
 	result(ok, "SSE registers stay");
 }
 
