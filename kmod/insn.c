@@ -183,7 +183,7 @@ static int complete_string_io(struct limen_exit *exit, const u8 *op, int n,
 	if (n < 1 || (op[0] & 0xfc) != 0x6c)
 		return -EINVAL;
 	exit->io.addr_size = addr_bytes(mode, p);
-	exit->io.seg = p->seg >= 0 ? p->seg : LIMEN_DS;
+	exit->io.seg = exit->io.in ? LIMEN_ES : p->seg >= 0 ? p->seg : LIMEN_DS;
 	exit->io.has_seg = true;
 	return 1;
 }

@@ -10,6 +10,7 @@
 
 #define PM_TIMER_HZ	3579545ull
 #define STS_TIMER	(1 << 0)
+#define STS_GLOBAL	(1 << 5)	/* never set; ACPICA insists on enabling it */
 #define STS_BUTTON	(1 << 8)
 #define CNT_SCI_EN	(1 << 0)
 #define CNT_SLP_TYP	(7 << 10)
@@ -60,7 +61,7 @@ static void reg_write(struct acpi_pm *pm, uint32_t addr, uint16_t v)
 		pm->sts &= ~v;
 		break;
 	case 2:
-		pm->en = v & (STS_TIMER | STS_BUTTON);
+		pm->en = v & (STS_TIMER | STS_GLOBAL | STS_BUTTON);
 		break;
 	case 4:
 		pm->cnt = v & ~(CNT_SLP_EN | CNT_SCI_EN);

@@ -20,7 +20,7 @@ struct chardev {
 	int in_fd;	/* -1: none */
 	int out_fd;	/* -1: output is dropped */
 	struct event_source src;
-	bool watching;
+	atomic_bool watching;
 	/* the device: how many bytes it takes, and taking them; main thread */
 	size_t (*room)(void *opaque);
 	void (*input)(void *opaque, const uint8_t *buf, size_t len);

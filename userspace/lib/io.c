@@ -6,7 +6,7 @@
  * A REP form is done in bounded portions: between two of them the guest gets
  * its interrupts, as SDM Vol. 2, "REP", demands.
  */
-#include <string.h>
+#include <errno.h>
 
 #include "internal.h"
 
@@ -60,6 +60,9 @@ static int complete_string(struct limen_vcpu *vcpu, struct limen_bus *bus)
 	uint64_t left = run->io.rep ? *rcx & s.addr_mask : 1;
 	int err = 0;
 
+	if (run->io.addr_size != 2 && run->io.addr_size != 4 &&
+	    run->io.addr_size != 8)
+		return -EPROTO;
 	if (run->regs.rflags & FLAG_DF)
 		s.step = -s.step;
 	mem_ctx_init(&s.mem, vcpu, bus);

@@ -51,7 +51,7 @@ const char *limen_strerror(int err)
 	case EPERM:	return "no permission: run as root, or give your user access to /dev/limen";
 	case ENODEV:
 	case ENXIO:	return "the device is gone: load the module again";
-	case EPROTO:	return "the module speaks another ABI than this library: use the ones that were built together";
+	case EPROTO:	return "the module and this library do not agree (another ABI, or a field that makes no sense): use the ones that were built together";
 	case EOPNOTSUPP: return "this CPU or this module can't; 'limen info' says why";
 	case EBUSY:	return "too late (the VM has run), or in use by another thread";
 	case EMFILE:	return "a limit of the module (vCPUs or ranges per VM) or of open files: lower --cpus, or see ulimit -n";

@@ -91,7 +91,7 @@ static void offer(struct vrig *v, uint32_t q, uint16_t head)
 	uint16_t *avail = (uint16_t *)(v->r.ram + AVAIL(q));
 
 	avail[2 + v->avail_idx[q] % NUM] = head;
-	avail[1] = ++v->avail_idx[q];
+	__atomic_store_n(&avail[1], ++v->avail_idx[q], __ATOMIC_RELEASE);
 	set(v, VIRTIO_MMIO_QUEUE_NOTIFY, q);
 }
 
