@@ -60,6 +60,8 @@ struct svm_raw {
 	u64 info2;
 	u32 int_info;
 	u32 int_error;
+	u32 event_inj;		/* what this entry had to deliver */
+	u64 entry_rip;
 	u64 rip;
 	u64 next_rip;
 	u64 dr6;

@@ -9,15 +9,40 @@
 
 #define DR6_ACTIVE_LOW	0xffff0ff0ull
 
+/* INT n; INT3 and INTO, which have the type of exceptions here */
+static bool is_from_insn(u32 event)
+{
+	u8 vector = event;
+
+	switch (LIMEN_EVENT_TYPE(event)) {
+	case LIMEN_TYPE_EXCEPTION:
+		return vector == 3 || vector == 4;
+	case LIMEN_TYPE_SOFTINT:
+	case LIMEN_TYPE_SOFTEXC:
+		return true;
+	}
+	return false;
+}
+
 /*
  * EXITINTINFO has the layout of VMX's field but for bits 30:12, which are 0, and
  * type 4, software interrupt, which is the same (APM "EXITINTINFO").
+ *
+ * What an instruction raised is not carried over: RIP is still at it, and the guest
+ * runs it again. Injected, it would push the address of the instruction itself,
+ * or, with NRIP save, the next RIP of some earlier exit. Unless it was injected:
+ * then there may be no instruction.
  */
 static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 {
+	u32 event = raw->int_info & (LIMEN_EVENT_VALID | 0xfff);
+
 	if (!(raw->int_info & LIMEN_EVENT_VALID))
 		return;
-	exit->event = raw->int_info & (LIMEN_EVENT_VALID | 0xfff);
+	if (is_from_insn(event) &&
+	    (event != raw->event_inj || raw->rip != raw->entry_rip))
+		return;
+	exit->event = event;
 	exit->event_error = raw->int_info & LIMEN_EVENT_ERROR ? raw->int_error : 0;
 }
 

@@ -23,6 +23,7 @@
 #include "../speculation.h"
 #include "svm.h"
 
+#define SVM_CR0_PE	BIT_ULL(0)
 #define RFLAGS_TF	BIT_ULL(8)
 #define RFLAGS_RF	BIT_ULL(16)
 
@@ -187,6 +188,35 @@ static void prepare_nmi(struct limen_vcpu *vcpu)
 	}
 }
 
+/*
+ * EVENTINJ knows four types (APM Vol. 2, "Event Injection"), and what an instruction
+ * raised is raised again by running that instruction, which RIP is at; see
+ * decode_event() in svm_decode.c. Without an instruction (@event_insn_len 0) RIP is
+ * where the handler shall return to. In real mode there are no error codes.
+ */
+static u32 event_of(const struct limen_entry *entry, struct vmcb *vmcb)
+{
+	u32 event = entry->event;
+	u8 vector = event;
+
+	if (!(event & LIMEN_EVENT_VALID))
+		return 0;
+	if (!(vmcb->cr0 & SVM_CR0_PE))
+		event &= ~LIMEN_EVENT_ERROR;
+	switch (LIMEN_EVENT_TYPE(event)) {
+	case LIMEN_TYPE_SOFTINT:
+	case LIMEN_TYPE_ICEBP:
+	case LIMEN_TYPE_SOFTEXC:
+		if (entry->event_insn_len)
+			return 0;
+		vmcb->next_rip = vmcb->rip;
+		if (LIMEN_EVENT_TYPE(event) != LIMEN_TYPE_SOFTINT)
+			event = LIMEN_EVENT_VALID | LIMEN_TYPE_EXCEPTION << 8 | vector;
+		break;
+	}
+	return event;
+}
+
 static void prepare(struct limen_vcpu *vcpu)
 {
 	struct limen_entry *entry = &vcpu->entry;
@@ -200,7 +230,7 @@ static void prepare(struct limen_vcpu *vcpu)
 		svm->clean = 0;
 	}
 	svm_store(vcpu, entry->dirty);
-	vmcb->event_inj = entry->event;
+	vmcb->event_inj = event_of(entry, vmcb);
 	vmcb->event_error = entry->event_error;
 	prepare_nmi(vcpu);
 
@@ -261,8 +291,12 @@ void svm_enter(struct limen_vcpu *vcpu)
 	struct svm_vcpu *svm = vcpu->svm;
 	struct vmcb *vmcb = svm->vmcb;
 	struct svm_raw raw;
+	u64 entry_rip;
+	u32 event_inj;
 
 	prepare(vcpu);
+	event_inj = vmcb->event_inj;
+	entry_rip = vmcb->rip;
 	svm_world_switch(__pa(vmcb), page_to_phys(svm_this_cpu()->host),
 			 &vcpu->regs);
 
@@ -279,6 +313,8 @@ void svm_enter(struct limen_vcpu *vcpu)
 		.info2 = vmcb->exit_info2,
 		.int_info = vmcb->exit_int_info,
 		.int_error = vmcb->exit_int_error,
+		.event_inj = event_inj,
+		.entry_rip = entry_rip,
 		.rip = vmcb->rip,
 		.next_rip = vmcb->next_rip,
 		.dr6 = vmcb->dr6,

@@ -135,6 +135,18 @@ static void control_bits_exist_where_the_table_says_so(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->xcr0_allowed, 1ull);
 }
 
+/* The table is the VMM's; XSETBV runs on the host's CPU */
+static void xcr0_is_never_more_than_the_host_has(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_with_table(test);
+
+	vcpu->cpuid[0] = (struct limen_cpuid_entry){
+		.leaf = 0xd, .eax = ~0u, .edx = ~0u,
+	};
+	limen_cpuid_derive(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->xcr0_allowed, limen_fpu_xcr0());
+}
+
 static void duplicates_and_unknown_flags_are_refused(struct kunit *test)
 {
 	struct limen_cpuid_entry t[3] = {
@@ -164,6 +176,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(xsave_sizes_follow_xcr0),
 	KUNIT_CASE(policy_exits_or_gives_a_constant),
 	KUNIT_CASE(control_bits_exist_where_the_table_says_so),
+	KUNIT_CASE(xcr0_is_never_more_than_the_host_has),
 	KUNIT_CASE(duplicates_and_unknown_flags_are_refused),
 	{}
 };

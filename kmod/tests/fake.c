@@ -236,6 +236,11 @@ void limen_host_check_close(void)
 
 /* ---- the guest's FPU state ---- */
 
+u64 limen_fpu_xcr0(void)
+{
+	return 0xe7;
+}
+
 u32 limen_fpu_size(void)
 {
 	return 576;

@@ -189,6 +189,24 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
 }
 
+/* INT n, INT3, INTO: RIP is at the instruction, and running it again delivers it */
+static void what_an_instruction_raised_is_not_carried_over(struct kunit *test)
+{
+	static const u32 infos[] = { 0x80000480, 0x80000403, 0x80000303, 0x80000304 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(infos); i++) {
+		struct svm_raw raw = { .code = 0x400, .int_info = infos[i] };
+
+		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+		/* but if it was injected, and nothing has run, it still waits */
+		raw.event_inj = infos[i];
+		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+		raw.entry_rip = RIP;
+		KUNIT_EXPECT_EQ(test, decode(raw).event, infos[i]);
+	}
+}
+
 static const char *missing(const struct limen_caps *caps)
 {
 	u32 i;
@@ -296,6 +314,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(control_registers_are_encoded_without_decode_assists),
 	KUNIT_CASE(exceptions_have_error_and_payload),
 	KUNIT_CASE(interrupted_delivery_is_carried_over),
+	KUNIT_CASE(what_an_instruction_raised_is_not_carried_over),
 	KUNIT_CASE(cpus_are_judged_by_their_features),
 	KUNIT_CASE(refusal_names_what_is_missing),
 	KUNIT_CASE(only_switched_msrs_are_open),
