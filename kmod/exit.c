@@ -77,7 +77,8 @@ static bool wants_insn(const struct limen_vcpu *vcpu)
 		return true;
 	if (exit->kind == LIMEN_KIND_DR && exit->dr.encoded)
 		return true;
-	if (exit->kind == LIMEN_KIND_IO && exit->io.string && !exit->io.has_seg)
+	if (exit->kind == LIMEN_KIND_IO && exit->io.string &&
+	    (!exit->io.has_seg || !exit->io.addr_size))
 		return true;
 	return !exit->insn_len && steps_over(exit->kind);
 }

@@ -261,8 +261,10 @@ int limen_translate(struct limen_vcpu *vcpu, struct limen_translate *t)
 	struct walk w = { .vcpu = vcpu, .gva = t->gva, .access = t->access };
 	int tries, ret = -EAGAIN;
 
-	if (t->access & ~(LIMEN_ACCESS_READ | LIMEN_ACCESS_WRITE |
-			  LIMEN_ACCESS_EXEC | LIMEN_ACCESS_USER))
+	u32 kind = t->access & ~LIMEN_ACCESS_USER;
+
+	if (kind != LIMEN_ACCESS_READ && kind != LIMEN_ACCESS_WRITE &&
+	    kind != LIMEN_ACCESS_EXEC)
 		return -EINVAL;
 	t->fault = 0;
 	t->error = 0;
