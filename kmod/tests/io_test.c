@@ -199,7 +199,9 @@ static void apic_page_is_answered_in_the_kernel(struct kunit *test)
 	u64 *gpr = vcpu->regs.gpr;
 
 	gpr[LIMEN_RAX] = 0xffffffff00000020ull;
-	gpr[LIMEN_RBX] = gpr[LIMEN_RCX] = gpr[LIMEN_RDX] = ~0ull;
+	gpr[LIMEN_RBX] = ~0ull;
+	gpr[LIMEN_RCX] = ~0ull;
+	gpr[LIMEN_RDX] = ~0ull;
 	fake_script(vcpu, exits);
 	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
 	KUNIT_EXPECT_EQ(test, gpr[LIMEN_RBX], 0x20ull);
