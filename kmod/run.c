@@ -66,6 +66,7 @@ static void take_sipi(struct limen_vcpu *vcpu)
 	if (vcpu->ev.mp_state != LIMEN_MP_WAIT_SIPI &&
 	    vcpu->ev.mp_state != LIMEN_MP_SIPI)
 		return;
+	limen_fetch(vcpu, LIMEN_G_SEG);
 	cs->sel = vector << 8;
 	cs->base = vector << 12;
 	vcpu->regs.rip = 0;
