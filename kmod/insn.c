@@ -48,7 +48,7 @@ void limen_insn_prefixes(const u8 *insn, int n, bool long_mode,
 		case 0x67: p->addrsize = true; break;
 		case 0xf2:
 		case 0xf3: p->rep = true; break;
-		case 0xf0: break;
+		case 0xf0: p->lock = true; break;
 		default:
 			return;
 		}
@@ -202,16 +202,22 @@ u64 limen_insn_ea(const u8 *m, int mode, const struct limen_prefixes *p,
 	return bytes == 8 ? ea : (u32)ea;
 }
 
-/* MOV to or from CR and DR: 0f 20-23 /r; the mod bits are ignored. */
-static int complete_mov_cr(struct limen_exit *exit, const u8 *op, int n, u8 rex)
+/*
+ * MOV to or from CR and DR: 0f 20-23 /r; the mod bits are ignored. On AMD a LOCK
+ * prefix makes CR0 CR8 (APM Vol. 3, "MOV CRn": AltMovCr8).
+ */
+static int complete_mov_cr(struct limen_exit *exit, const u8 *op, int n,
+			   const struct limen_prefixes *p)
 {
 	bool dr = exit->kind == LIMEN_KIND_DR;
 	u8 nr, gpr;
 
 	if (n < 3 || (op[1] & 0xfd) != (dr ? 0x21 : 0x20))
 		return -EINVAL;
-	nr = (op[2] >> 3 & 7) | (rex & 4) << 1;
-	gpr = (op[2] & 7) | (rex & 1) << 3;
+	nr = (op[2] >> 3 & 7) | (p->rex & 4) << 1;
+	if (p->lock && !dr)
+		nr |= 8;
+	gpr = (op[2] & 7) | (p->rex & 1) << 3;
 	if (nr != (dr ? exit->dr.nr : exit->cr.nr))
 		return -EINVAL;
 	if (dr) {
@@ -244,7 +250,7 @@ static int complete_cr(struct limen_exit *exit, const u8 *op, int n,
 	}
 	if (n < 1 || op[0] != 0x0f)
 		return -EINVAL;
-	return complete_mov_cr(exit, op, n, p->rex);
+	return complete_mov_cr(exit, op, n, p);
 }
 
 static int complete_string_io(struct limen_exit *exit, const u8 *op, int n,
@@ -283,7 +289,7 @@ int limen_insn_complete(struct limen_exit *exit, const u8 *insn, int n, int mode
 		break;
 	case LIMEN_KIND_DR:
 		len = n >= 1 && op[0] == 0x0f ?
-			complete_mov_cr(exit, op, n, p.rex) : -EINVAL;
+			complete_mov_cr(exit, op, n, &p) : -EINVAL;
 		break;
 	case LIMEN_KIND_IO:
 		len = exit->io.string ?

@@ -17,6 +17,7 @@ struct limen_prefixes {
 	bool opsize;		/* 0x66 */
 	bool addrsize;		/* 0x67 */
 	bool rep;		/* 0xf2 or 0xf3 */
+	bool lock;		/* 0xf0 */
 };
 
 /* A plain MOV between memory and a register or an immediate */

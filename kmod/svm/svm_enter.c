@@ -86,6 +86,12 @@ int svm_open(struct limen_vcpu *vcpu)
 	swap_in(MSR_IA32_DEBUGCTLMSR, &svm->debugctl, 0);
 	get_debugreg(svm->dr6, 6);
 	get_debugreg(svm->dr7, 7);
+	/*
+	 * the host's breakpoints are off before addresses of the guest's choice go
+	 * into DR0 to DR3; and #VMEXIT would switch them off anyway
+	 */
+	if (svm->dr7 & DR7_ENABLES)
+		set_debugreg(0, 7);
 	svm->dr_loaded = false;
 	/* DR0 to DR3 of the guest go in again if it uses them */
 	if (vcpu->dr.dr7 & DR7_ENABLES) {

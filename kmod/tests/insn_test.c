@@ -180,6 +180,22 @@ static void effective_addresses_are_the_manuals(struct kunit *test)
 	}
 }
 
+/* The way of 32-bit code to CR8 on AMD */
+static void lock_makes_cr8_of_cr0(struct kunit *test)
+{
+	static const u8 from_cr8[] = { 0xf0, 0x0f, 0x20, 0xc1 };
+	struct limen_exit exit = { .kind = LIMEN_KIND_CR };
+
+	exit.cr.nr = 8;
+	exit.cr.op = LIMEN_CR_ENCODED;
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, from_cr8, 4, 32), 0);
+	KUNIT_EXPECT_EQ(test, exit.insn_len, 4);
+	KUNIT_EXPECT_EQ(test, exit.cr.op, LIMEN_CR_READ);
+	KUNIT_EXPECT_EQ(test, exit.cr.gpr, LIMEN_RCX);
+	exit.cr.nr = 0;
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, from_cr8, 4, 32), -EINVAL);
+}
+
 static void mov_dr_names_register_and_direction(struct kunit *test)
 {
 	static const u8 to_dr7[] = { 0x41, 0x0f, 0x23, 0xf9 };
@@ -359,6 +375,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(mov_cr_of_another_register_is_refused),
 	KUNIT_CASE(lmsw_from_memory_names_its_operand),
 	KUNIT_CASE(effective_addresses_are_the_manuals),
+	KUNIT_CASE(lock_makes_cr8_of_cr0),
 	KUNIT_CASE(mov_dr_names_register_and_direction),
 	KUNIT_CASE(string_io_takes_segment_and_address_size),
 	KUNIT_CASE(plain_movs_are_decoded),
