@@ -238,6 +238,17 @@ static void string_io_takes_segment_and_address_size(struct kunit *test)
 	}
 }
 
+static void ins_writes_to_es_whatever_the_prefix(struct kunit *test)
+{
+	static const u8 fs_insb[] = { 0x64, 0x6c };
+	struct limen_exit exit = {
+		.kind = LIMEN_KIND_IO, .io = { .string = true, .in = true },
+	};
+
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, fs_insb, 2, 64), 0);
+	KUNIT_EXPECT_EQ(test, exit.io.seg, (u8)LIMEN_ES);
+}
+
 struct mov_row {
 	u8 b[15];
 	int n;
@@ -378,6 +389,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lock_makes_cr8_of_cr0),
 	KUNIT_CASE(mov_dr_names_register_and_direction),
 	KUNIT_CASE(string_io_takes_segment_and_address_size),
+	KUNIT_CASE(ins_writes_to_es_whatever_the_prefix),
 	KUNIT_CASE(plain_movs_are_decoded),
 	KUNIT_CASE(anything_but_a_plain_mov_is_refused),
 	KUNIT_CASE(random_bytes_are_never_read_past_their_end),
