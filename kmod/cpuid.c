@@ -12,6 +12,7 @@
 #include "cpuid.h"
 #include "event.h"
 #include "exit.h"
+#include "fpu.h"
 #include "policy.h"
 #include "window.h"
 
@@ -192,9 +193,11 @@ void limen_cpuid_derive(struct limen_vcpu *vcpu)
 	if (has(vcpu, 0x80000001, EDX, 20))
 		vcpu->efer_allowed |= BIT_ULL(11);	/* NXE */
 
+	/* XCR0 is loaded into the CPU: a bit that it lacks would fault there */
 	vcpu->xcr0_allowed = 1;
 	if (xsave)
-		vcpu->xcr0_allowed |= xsave->eax | (u64)xsave->edx << 32;
+		vcpu->xcr0_allowed |= (xsave->eax | (u64)xsave->edx << 32) &
+				      limen_fpu_xcr0();
 }
 
 /**

@@ -145,20 +145,25 @@ void limen_host_snapshot(struct limen_host *host)
  * @after: a later one
  *
  * Context: any.
- * Return: the name of the first difference, or NULL.
+ * Return: the place of the first difference in val[], or -1.
  */
-const char *limen_host_compare(const struct limen_host *before,
-			       const struct limen_host *after)
+int limen_host_compare(const struct limen_host *before,
+		       const struct limen_host *after)
 {
-	const size_t nr_regs = ARRAY_SIZE(reg_names);
 	size_t i;
 
-	for (i = 0; i < nr_regs + ARRAY_SIZE(msr_items); i++) {
-		if (before->val[i] == after->val[i])
-			continue;
-		return i < nr_regs ? reg_names[i] : msr_items[i - nr_regs].name;
-	}
-	return NULL;
+	for (i = 0; i < ARRAY_SIZE(reg_names) + ARRAY_SIZE(msr_items); i++)
+		if (before->val[i] != after->val[i])
+			return i;
+	return -1;
+}
+
+/** limen_host_name() - what is at a place in val[]. Context: any. */
+const char *limen_host_name(int i)
+{
+	const int nr_regs = ARRAY_SIZE(reg_names);
+
+	return i < nr_regs ? reg_names[i] : msr_items[i - nr_regs].name;
 }
 
 /** limen_host_check_open() - a window will open. Context: IRQs off. */
@@ -172,11 +177,15 @@ void limen_host_check_open(void)
 void limen_host_check_close(void)
 {
 	struct limen_host after;
-	const char *name;
+	int i;
 
 	if (likely(!check_host))
 		return;
 	limen_host_snapshot(&after);
-	name = limen_host_compare(this_cpu_ptr(&before), &after);
-	WARN_ONCE(name, "limen: a window changed the host's %s\n", name);
+	i = limen_host_compare(this_cpu_ptr(&before), &after);
+	if (likely(i < 0))
+		return;
+	WARN_ONCE(1, "limen: a window changed the host's %s from %#llx to %#llx\n",
+		  limen_host_name(i), this_cpu_ptr(&before)->val[i],
+		  after.val[i]);
 }

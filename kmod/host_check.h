@@ -20,7 +20,8 @@ void limen_host_check_open(void);
 void limen_host_check_close(void);
 
 void limen_host_snapshot(struct limen_host *host);
-const char *limen_host_compare(const struct limen_host *before,
-			       const struct limen_host *after);
+int limen_host_compare(const struct limen_host *before,
+		       const struct limen_host *after);
+const char *limen_host_name(int i);
 
 #endif

@@ -275,21 +275,22 @@ static long vm_policy(void *obj, union limen_arg *arg)
 	return limen_vm_policy(obj, &arg->policy);
 }
 
-/* Everything that can fail comes first; the descriptor is installed last. */
-static long install(const char *name, const struct file_operations *fops,
-		    void *obj)
+/*
+ * Everything that can fail. The caller makes the object known to others and then
+ * installs the descriptor: from that moment on any thread may use it.
+ */
+static long reserve(const char *name, const struct file_operations *fops,
+		    void *obj, struct file **file)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
-	struct file *file;
 
 	if (fd < 0)
 		return fd;
-	file = anon_inode_getfile(name, fops, obj, O_RDWR);
-	if (IS_ERR(file)) {
+	*file = anon_inode_getfile(name, fops, obj, O_RDWR);
+	if (IS_ERR(*file)) {
 		put_unused_fd(fd);
-		return PTR_ERR(file);
+		return PTR_ERR(*file);
 	}
-	fd_install(fd, file);
 	return fd;
 }
 
@@ -298,6 +299,7 @@ static long vm_vcpu_create(void *obj, union limen_arg *arg)
 	struct limen_vm *vm = obj;
 	u32 id = arg->vcpu_create.id;
 	struct limen_vcpu *vcpu;
+	struct file *file;
 	long ret;
 
 	if (id >= LIMEN_MAX_VCPUS)
@@ -312,18 +314,15 @@ static long vm_vcpu_create(void *obj, union limen_arg *arg)
 	ret = PTR_ERR(vcpu);
 	if (IS_ERR(vcpu))
 		goto out;
-	limen_vm_get(vm);
-	/*
-	 * The descriptor may be used before the vCPU is published; the others
-	 * find it a moment later, complete.
-	 */
-	ret = install("limen-vcpu", &vcpu_fops, vcpu);
+	ret = reserve("limen-vcpu", &vcpu_fops, vcpu, &file);
 	if (ret < 0) {
 		limen_vcpu_destroy(vcpu);
-		limen_vm_put(vm);
 		goto out;
 	}
+	limen_vm_get(vm);
+	/* before anyone can run it: npt_flush_all() must find all that run */
 	limen_vm_publish(vm, vcpu);
+	fd_install(ret, file);
 out:
 	mutex_unlock(&vm->lock);
 	return ret;
@@ -407,6 +406,7 @@ static long device_msr_list(void *obj, union limen_arg *arg)
 static long device_vm_create(void *obj, union limen_arg *arg)
 {
 	struct limen_vm *vm;
+	struct file *file;
 	long ret;
 
 	if (arg->vm_create.flags)
@@ -414,9 +414,11 @@ static long device_vm_create(void *obj, union limen_arg *arg)
 	vm = limen_vm_create();
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	ret = install("limen-vm", &vm_fops, vm);
+	ret = reserve("limen-vm", &vm_fops, vm, &file);
 	if (ret < 0)
 		limen_vm_put(vm);
+	else
+		fd_install(ret, file);
 	return ret;
 }
 

@@ -7,12 +7,7 @@ dir=$(cd "$(dirname "$0")" && pwd)
 log=/tmp/lifecycle.$$
 trap 'rm -f "$log"' EXIT
 
-# What runs between loading and unloading: short, and every kind of guest once.
-[ $# = 0 ] && set -- exec:exec.real_mode_reaches_a_port \
-	exec:exec.protected_mode_reaches_a_port exec:exec.long_mode_reaches_a_port \
-	exec:exec.cpuid_shows_the_hypervisor apic:apic.the_one_shot_timer_fires_once \
-	apic:apic.init_and_sipi_boot_a_second_vcpu_in_real_mode \
-	memory:memory.madvise_dontneed_is_seen_at_once
+[ $# = 0 ] && set -- smoke
 
 echo "TAP version 13"
 echo "1..1"
@@ -36,8 +31,7 @@ while [ "$i" -lt "$cycles" ]; do
 	modprobe limen >"$log" 2>&1 || fail "modprobe"
 	[ -c /dev/limen ] || fail "no /dev/limen"
 	for t; do
-		# -r: only the named test
-		"$dir/${t%%:*}" -r "${t#*:}" >"$log" 2>&1 || fail "$t"
+		"$dir/$t" >"$log" 2>&1 || fail "$t"
 		grep -q '^ok ' "$log" || fail "$t did not run"
 	done
 	rmmod limen >"$log" 2>&1 || fail "rmmod"

@@ -39,6 +39,22 @@ static bool allowed(const struct limen_mem_range *r, u32 access)
 }
 
 /*
+ * A page that the guest can write must count as dirty. One that was faulted in for
+ * writing does; but the host's entry for anonymous or shared memory can be writable
+ * and clean (MADV_FREE; memory that was only read), and reclaim drops a clean page.
+ * When it is cleaned later, the notifier takes the leaf. A file's page with a
+ * writable entry is dirty already.
+ */
+static void mark_dirty(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if ((folio_test_anon(folio) || folio_test_swapbacked(folio)) &&
+	    !folio_test_dirty(folio))
+		set_page_dirty_lock(page);
+}
+
+/*
  * May sleep. A read tries for a writable page too, to save the next fault, but
  * never breaks copy-on-write for it.
  */
@@ -59,6 +75,8 @@ static int get_page_of(struct fault *f)
 	    get_user_pages_fast_only(f->hva, 1, FOLL_WRITE, &again) == 1) {
 		f->writable = again == f->page;
 		put_page(again);
+		if (f->writable)
+			mark_dirty(f->page);
 	}
 	return 0;
 }

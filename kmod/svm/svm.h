@@ -43,6 +43,9 @@ struct svm_vcpu {
 	bool iret_seen;		/* IRET is about to end the masking */
 	bool stepping;		/* TF is ours */
 	u64 iret_rip;
+	bool step_iret;		/* what is stepped over is that IRET */
+	u64 step_rip;
+	u64 step_flags;
 	/* host values found as the window opened */
 	u64 tsc_aux;
 	u64 tsc_ratio;
@@ -60,6 +63,8 @@ struct svm_raw {
 	u64 info2;
 	u32 int_info;
 	u32 int_error;
+	u32 event_inj;		/* what this entry had to deliver */
+	u64 entry_rip;
 	u64 rip;
 	u64 next_rip;
 	u64 dr6;

@@ -9,23 +9,40 @@
 
 #define DR6_ACTIVE_LOW	0xffff0ff0ull
 
+/* INT n; INT3 and INTO, which have the type of exceptions here */
+static bool is_from_insn(u32 event)
+{
+	u8 vector = event;
+
+	switch (LIMEN_EVENT_TYPE(event)) {
+	case LIMEN_TYPE_EXCEPTION:
+		return vector == 3 || vector == 4;
+	case LIMEN_TYPE_SOFTINT:
+	case LIMEN_TYPE_SOFTEXC:
+		return true;
+	}
+	return false;
+}
+
 /*
  * EXITINTINFO has the layout of VMX's field but for bits 30:12, which are 0, and
  * type 4, software interrupt, which is the same (APM "EXITINTINFO").
+ *
+ * What an instruction raised is not carried over: RIP is still at it, and the guest
+ * runs it again. Injected, it would push the address of the instruction itself,
+ * or, with NRIP save, the next RIP of some earlier exit. Unless it was injected:
+ * then there may be no instruction.
  */
 static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 {
-	u32 type = LIMEN_EVENT_TYPE(raw->int_info);
-	u8 vector = raw->int_info;
+	u32 event = raw->int_info & (LIMEN_EVENT_VALID | 0xfff);
 
 	if (!(raw->int_info & LIMEN_EVENT_VALID))
 		return;
-	/* INTn, INT3, INTO: RIP is still at the instruction, which runs again.
-	 * To inject it would need its length, or push the wrong RIP. */
-	if (type == LIMEN_TYPE_SOFTINT ||
-	    (type == LIMEN_TYPE_EXCEPTION && (vector == 3 || vector == 4)))
+	if (is_from_insn(event) &&
+	    (event != raw->event_inj || raw->rip != raw->entry_rip))
 		return;
-	exit->event = raw->int_info & (LIMEN_EVENT_VALID | 0xfff);
+	exit->event = event;
 	exit->event_error = raw->int_info & LIMEN_EVENT_ERROR ? raw->int_error : 0;
 }
 
@@ -41,8 +58,10 @@ static void decode_io(const struct svm_raw *raw, struct limen_exit *exit)
 	exit->io.rep = info & SVM_IO_REP;
 	exit->io.addr_size = (info >> 7 & 7) << 1;
 	exit->io.seg = info >> 10 & 7;
-	/* The segment is there with decode assists; INS always uses ES. The
-	 * address size is always there, but QEMU's TCG leaves it out. */
+	/*
+	 * The segment is there with decode assists; INS always uses ES. The
+	 * address size is always there, but QEMU's TCG leaves it out.
+	 */
 	exit->io.has_seg = (raw->has_decode || exit->io.in) && exit->io.addr_size;
 	if (exit->io.in)
 		exit->io.seg = LIMEN_ES;

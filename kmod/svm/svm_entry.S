@@ -11,16 +11,40 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
+#include <asm/cpufeatures.h>
 #include <asm/frame.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 
 #define GPR(n)	((n) * 8)
-#define RCX	GPR(1)
-#define RDX	GPR(2)
-#define RBX	GPR(3)
-#define RBP	GPR(5)
-#define RSI	GPR(6)
-#define RDI	GPR(7)
+#define O_RCX	GPR(1)
+#define O_RDX	GPR(2)
+#define O_RBX	GPR(3)
+#define O_RBP	GPR(5)
+#define O_RSI	GPR(6)
+#define O_RDI	GPR(7)
+
+/*
+ * Return predictions that a guest has trained (Retbleed, SRSO) are undone before
+ * the first RET. Later kernels have a macro for exits of a guest; the latest calls
+ * an IBPB helper in it that is KVM's alone, so that step is our own there.
+ */
+.macro LIMEN_UNTRAIN_RET
+#ifdef LIMEN_HAVE_WRITE_IBPB
+	VALIDATE_UNRET_END
+	CALL_UNTRAIN_RET
+	ALTERNATIVE "jmp .Lno_ibpb", "", X86_FEATURE_IBPB_ON_VMEXIT
+	mov $MSR_IA32_PRED_CMD, %ecx
+	mov $PRED_CMD_IBPB, %eax
+	xor %edx, %edx
+	wrmsr
+.Lno_ibpb:
+#elif defined(LIMEN_HAVE_UNTRAIN_RET_VM)
+	UNTRAIN_RET_VM
+#else
+	UNTRAIN_RET
+#endif
+.endm
 
 	.section .noinstr.text, "ax"
 
@@ -42,11 +66,11 @@ SYM_FUNC_START(svm_world_switch)
 	mov %rdi, %rax
 	vmload %rax
 
-	mov RCX(%rdx), %rcx
-	mov RBX(%rdx), %rbx
-	mov RBP(%rdx), %rbp
-	mov RSI(%rdx), %rsi
-	mov RDI(%rdx), %rdi
+	mov O_RCX(%rdx), %rcx
+	mov O_RBX(%rdx), %rbx
+	mov O_RBP(%rdx), %rbp
+	mov O_RSI(%rdx), %rsi
+	mov O_RDI(%rdx), %rdi
 	mov GPR(8)(%rdx), %r8
 	mov GPR(9)(%rdx), %r9
 	mov GPR(10)(%rdx), %r10
@@ -55,7 +79,7 @@ SYM_FUNC_START(svm_world_switch)
 	mov GPR(13)(%rdx), %r13
 	mov GPR(14)(%rdx), %r14
 	mov GPR(15)(%rdx), %r15
-	mov RDX(%rdx), %rdx
+	mov O_RDX(%rdx), %rdx
 
 	sti
 	vmrun %rax
@@ -64,12 +88,12 @@ SYM_FUNC_START(svm_world_switch)
 	/* RAX and RSP are the host's again */
 	vmsave %rax
 	pop %rax		/* vmcb_pa */
-	xchg %rdx, (%rsp)	/* regs; the guest's RDX takes its place */
-	mov %rcx, RCX(%rdx)
-	mov %rbx, RBX(%rdx)
-	mov %rbp, RBP(%rdx)
-	mov %rsi, RSI(%rdx)
-	mov %rdi, RDI(%rdx)
+	xchg %rdx, (%rsp)	/* regs; the guest's O_RDX takes its place */
+	mov %rcx, O_RCX(%rdx)
+	mov %rbx, O_RBX(%rdx)
+	mov %rbp, O_RBP(%rdx)
+	mov %rsi, O_RSI(%rdx)
+	mov %rdi, O_RDI(%rdx)
 	mov %r8, GPR(8)(%rdx)
 	mov %r9, GPR(9)(%rdx)
 	mov %r10, GPR(10)(%rdx)
@@ -79,14 +103,14 @@ SYM_FUNC_START(svm_world_switch)
 	mov %r14, GPR(14)(%rdx)
 	mov %r15, GPR(15)(%rdx)
 	pop %rcx
-	mov %rcx, RDX(%rdx)
+	mov %rcx, O_RDX(%rdx)
 
 	pop %rax		/* host_pa */
 	vmload %rax
 
 	/* nothing of the guest's stays for speculation to use */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RETPOLINE
-	UNTRAIN_RET
+	LIMEN_UNTRAIN_RET
 	xor %ecx, %ecx
 	xor %edx, %edx
 	xor %esi, %esi

@@ -30,7 +30,7 @@ static struct limen_vcpu *vcpu_with_table(struct kunit *test)
 	return vcpu;
 }
 
-static const u64 *cpuid(struct limen_vcpu *vcpu, u32 leaf, u32 subleaf)
+static const u64 *ask(struct limen_vcpu *vcpu, u32 leaf, u32 subleaf)
 {
 	u64 *gpr = vcpu->regs.gpr;
 
@@ -46,7 +46,7 @@ static const u64 *cpuid(struct limen_vcpu *vcpu, u32 leaf, u32 subleaf)
 static void absent_leaf_reads_zeros(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_with_table(test);
-	const u64 *gpr = cpuid(vcpu, 0x40000000, 0);
+	const u64 *gpr = ask(vcpu, 0x40000000, 0);
 
 	KUNIT_EXPECT_EQ(test, gpr[LIMEN_RAX], 0ull);
 	KUNIT_EXPECT_EQ(test, gpr[LIMEN_RBX], 0ull);
@@ -58,30 +58,30 @@ static void subleaf_counts_for_indexed_leaves_only(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_with_table(test);
 
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 0)[LIMEN_RBX], 0x21ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 1)[LIMEN_RBX], 0x22ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 2)[LIMEN_RBX], 0ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 1, 0)[LIMEN_RBX], 5ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 1, 99)[LIMEN_RBX], 5ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 0)[LIMEN_RBX], 0x21ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 1)[LIMEN_RBX], 0x22ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 2)[LIMEN_RBX], 0ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 1, 0)[LIMEN_RBX], 5ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 1, 99)[LIMEN_RBX], 5ull);
 }
 
 static void osxsave_follows_cr4(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_with_table(test);
 
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 1, 0)[LIMEN_RCX] & BIT(27), 0ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 1, 0)[LIMEN_RCX] & BIT(27), 0ull);
 	vcpu->sregs.cr4 |= BIT_ULL(18);
-	KUNIT_EXPECT_NE(test, cpuid(vcpu, 1, 0)[LIMEN_RCX] & BIT(27), 0ull);
+	KUNIT_EXPECT_NE(test, ask(vcpu, 1, 0)[LIMEN_RCX] & BIT(27), 0ull);
 }
 
 static void apic_bit_follows_its_enable_bit(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_with_table(test);
 
-	KUNIT_EXPECT_NE(test, cpuid(vcpu, 1, 0)[LIMEN_RDX] & BIT(9), 0ull);
+	KUNIT_EXPECT_NE(test, ask(vcpu, 1, 0)[LIMEN_RDX] & BIT(9), 0ull);
 	pi_wrmsr(vcpu, 0x1b, 0xfee00100);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 1, 0)[LIMEN_RDX] & BIT(9), 0ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0x80000001, 0)[LIMEN_RDX] & BIT(9), 0ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 1, 0)[LIMEN_RDX] & BIT(9), 0ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0x80000001, 0)[LIMEN_RDX] & BIT(9), 0ull);
 }
 
 static void xsave_sizes_follow_xcr0(struct kunit *test)
@@ -89,14 +89,14 @@ static void xsave_sizes_follow_xcr0(struct kunit *test)
 	struct limen_vcpu *vcpu = vcpu_with_table(test);
 
 	vcpu->sregs.xcr0 = 1;
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 0)[LIMEN_RBX], 576ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RBX], 576ull);
 	vcpu->sregs.xcr0 = 7;
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 0)[LIMEN_RBX], 832ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 1)[LIMEN_RBX], 832ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RBX], 832ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 1)[LIMEN_RBX], 832ull);
 	vcpu->sregs.xcr0 = 0x23;
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 0)[LIMEN_RBX], 1152ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 1)[LIMEN_RBX], 640ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 0xd, 0)[LIMEN_RCX], 832ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RBX], 1152ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 1)[LIMEN_RBX], 640ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RCX], 832ull);
 }
 
 static void policy_exits_or_gives_a_constant(struct kunit *test)
@@ -109,11 +109,11 @@ static void policy_exits_or_gives_a_constant(struct kunit *test)
 		.kind = LIMEN_POLICY_CPUID, .first = 7, .last = 7,
 		.access = LIMEN_ON_READ, .action = LIMEN_DO_CONSTANT, .value = 9,
 	};
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 0)[LIMEN_RBX], 9ull);
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 0)[LIMEN_RDX], 9ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 0)[LIMEN_RBX], 9ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 0)[LIMEN_RDX], 9ull);
 	rule->action = LIMEN_DO_EXIT;
 	vcpu->regs.rip = 0x1000;
-	KUNIT_EXPECT_EQ(test, cpuid(vcpu, 7, 0)[LIMEN_RBX], ~0ull);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 7, 0)[LIMEN_RBX], ~0ull);
 	KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_CPUID);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
 }
@@ -133,6 +133,18 @@ static void control_bits_exist_where_the_table_says_so(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->cr4_allowed, 0x100ull);
 	KUNIT_EXPECT_EQ(test, vcpu->efer_allowed, 0ull);
 	KUNIT_EXPECT_EQ(test, vcpu->xcr0_allowed, 1ull);
+}
+
+/* The table is the VMM's; XSETBV runs on the host's CPU */
+static void xcr0_is_never_more_than_the_host_has(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_with_table(test);
+
+	vcpu->cpuid[0] = (struct limen_cpuid_entry){
+		.leaf = 0xd, .eax = ~0u, .edx = ~0u,
+	};
+	limen_cpuid_derive(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->xcr0_allowed, limen_fpu_xcr0());
 }
 
 static void duplicates_and_unknown_flags_are_refused(struct kunit *test)
@@ -164,6 +176,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(xsave_sizes_follow_xcr0),
 	KUNIT_CASE(policy_exits_or_gives_a_constant),
 	KUNIT_CASE(control_bits_exist_where_the_table_says_so),
+	KUNIT_CASE(xcr0_is_never_more_than_the_host_has),
 	KUNIT_CASE(duplicates_and_unknown_flags_are_refused),
 	{}
 };

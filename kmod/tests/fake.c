@@ -83,7 +83,7 @@ static void load(struct limen_vcpu *vcpu, const struct fake_cpu *cpu, u32 groups
 
 static int fake_vcpu_init(struct limen_vcpu *vcpu)
 {
-	vcpu->fake = kzalloc(sizeof(struct fake_cpu), GFP_KERNEL);
+	vcpu->fake = kzalloc(sizeof(*fake_cpu(vcpu)), GFP_KERNEL);
 	if (!vcpu->fake)
 		return -ENOMEM;
 	vcpu->entry.dirty = LIMEN_G_ALL;
@@ -180,6 +180,7 @@ static const struct limen_ops fake_ops = {
 	.fetch = fake_fetch,
 	.put = fake_put,
 };
+
 const struct limen_ops *limen_ops = &fake_ops;
 
 void fake_set_script(struct limen_vcpu *vcpu, const struct limen_exit *exits, int n)
@@ -234,6 +235,11 @@ void limen_host_check_close(void)
 }
 
 /* ---- the guest's FPU state ---- */
+
+u64 limen_fpu_xcr0(void)
+{
+	return 0xe7;
+}
 
 u32 limen_fpu_size(void)
 {
@@ -308,6 +314,11 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
 	return 0;
 }
 
+void npt_flush_all(struct limen_vm *vm)
+{
+	fake.npt_flushes++;
+}
+
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
 	return fake.npt_fault;
@@ -355,6 +366,8 @@ static struct limen_vm *empty_vm(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vm);
 	fake = (struct fake){ .tsc = 1000000 };
 	mutex_init(&vm->lock);
+	init_rwsem(&vm->mem_sem);
+	spin_lock_init(&vm->mmu_lock);
 	return vm;
 }
 

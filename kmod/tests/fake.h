@@ -45,6 +45,7 @@ struct fake {
 	bool work;		/* limen_guest_work_pending() */
 	int fpu_depth;		/* loads without a save */
 	int npt_fault;		/* what npt_fault() gives */
+	int npt_flushes;
 	u8 *mem;		/* guest memory from 0 to FAKE_MEM, if a test has any */
 };
 

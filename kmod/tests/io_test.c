@@ -123,7 +123,7 @@ static void string_io_moves_rip_when_the_vmm_says_it_is_done(struct kunit *test)
 	static const struct limen_exit exits[] = {
 		{ .kind = LIMEN_KIND_IO, .insn_len = 2,
 		  .io = { .port = 0x60, .size = 1, .in = true, .string = true,
-			  .rep = true, .has_seg = true } },
+			  .rep = true, .has_seg = true, .addr_size = 8 } },
 	};
 	struct limen_vcpu *vcpu = vcpu_64(test);
 
@@ -199,7 +199,9 @@ static void apic_page_is_answered_in_the_kernel(struct kunit *test)
 	u64 *gpr = vcpu->regs.gpr;
 
 	gpr[LIMEN_RAX] = 0xffffffff00000020ull;
-	gpr[LIMEN_RBX] = gpr[LIMEN_RCX] = gpr[LIMEN_RDX] = ~0ull;
+	gpr[LIMEN_RBX] = ~0ull;
+	gpr[LIMEN_RCX] = ~0ull;
+	gpr[LIMEN_RDX] = ~0ull;
 	fake_script(vcpu, exits);
 	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
 	KUNIT_EXPECT_EQ(test, gpr[LIMEN_RBX], 0x20ull);

@@ -119,7 +119,7 @@ static void moved_tsc_moves_the_deadline(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_bit(LIMEN_REQ_TIMER, &vcpu->requests));
 }
 
-static void rdmsr(struct limen_vcpu *vcpu, u32 index)
+static void ask(struct limen_vcpu *vcpu, u32 index)
 {
 	vcpu->regs.gpr[LIMEN_RCX] = 0xabcd00000000ull | index;
 	vcpu->regs.gpr[LIMEN_RAX] = ~0ull;
@@ -132,11 +132,11 @@ static void rdmsr_gives_two_halves_or_gp(struct kunit *test)
 	struct limen_vcpu *vcpu = vcpu_64(test);
 
 	limen_msr_write(vcpu, IA32_LSTAR, 0xffffffff81000000ull);
-	rdmsr(vcpu, IA32_LSTAR);
+	ask(vcpu, IA32_LSTAR);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RAX], 0x81000000ull);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RDX], 0xffffffffull);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
-	rdmsr(vcpu, 0xdead);
+	ask(vcpu, 0xdead);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception & 0xff, (u32)VEC_GP);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RAX], ~0ull);
@@ -153,7 +153,7 @@ static void policy_decides_before_the_msr_does(struct kunit *test)
 		.access = LIMEN_ON_READ | LIMEN_ON_WRITE,
 		.action = LIMEN_DO_CONSTANT, .value = 0x1122334455667788ull,
 	};
-	rdmsr(vcpu, 0xdead);
+	ask(vcpu, 0xdead);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RAX], 0x55667788ull);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RDX], 0x11223344ull);
 
@@ -164,13 +164,13 @@ static void policy_decides_before_the_msr_does(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1004ull);
 
 	rule->action = LIMEN_DO_FAULT;
-	rdmsr(vcpu, IA32_STAR);
+	ask(vcpu, IA32_STAR);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception & 0xff, (u32)VEC_GP);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1004ull);
 
 	vcpu->ev.exception = 0;
 	rule->action = LIMEN_DO_EXIT;
-	rdmsr(vcpu, IA32_STAR);
+	ask(vcpu, IA32_STAR);
 	KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_MSR);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1004ull);
 }

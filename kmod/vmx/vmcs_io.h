@@ -126,21 +126,28 @@ static __always_inline void vmcs_write(unsigned long field, unsigned long val)
 		vmx_insn_failed("vmwrite", field);
 }
 
-#define VMCS_ACCESSORS(name, type, width)				\
+#define VMCS_READ(name, type, width)					\
 static __always_inline type vmcs_read##name(unsigned long field)	\
 {									\
 	VMCS_CHECK(field, width);					\
 	return vmcs_read(field);					\
-}									\
+}
+
+VMCS_READ(16, u16, VMCS_WIDTH_16)
+VMCS_READ(32, u32, VMCS_WIDTH_32)
+VMCS_READ(64, u64, VMCS_WIDTH_64)
+VMCS_READ(_natural, u64, VMCS_WIDTH_NATURAL)
+
+#define VMCS_WRITE(name, type, width)					\
 static __always_inline void vmcs_write##name(unsigned long field, type val) \
 {									\
 	VMCS_CHECK(field, width);					\
 	vmcs_write(field, val);						\
 }
 
-VMCS_ACCESSORS(16, u16, VMCS_WIDTH_16)
-VMCS_ACCESSORS(32, u32, VMCS_WIDTH_32)
-VMCS_ACCESSORS(64, u64, VMCS_WIDTH_64)
-VMCS_ACCESSORS(_natural, u64, VMCS_WIDTH_NATURAL)
+VMCS_WRITE(16, u16, VMCS_WIDTH_16)
+VMCS_WRITE(32, u32, VMCS_WIDTH_32)
+VMCS_WRITE(64, u64, VMCS_WIDTH_64)
+VMCS_WRITE(_natural, u64, VMCS_WIDTH_NATURAL)
 
 #endif

@@ -193,7 +193,8 @@ static void breakpoints_take(struct limen_vcpu *vcpu)
 
 	found->drs = false;
 	found->dr7 = 0;
-	if (hw_breakpoint_active()) {
+	/* not hw_breakpoint_active(): GE stays set when the last one is gone */
+	if (this_cpu_read(cpu_dr7)) {
 		found->dr7 = native_get_debugreg(7);
 		native_set_debugreg(7, 0);
 	}

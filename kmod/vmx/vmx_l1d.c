@@ -67,9 +67,9 @@ noinstr void vmx_l1d_flush(void)
 	}
 	/* first the translations, so that no page walk comes in between */
 	for (i = 0; i < FILL_SIZE; i += PAGE_SIZE)
-		*(volatile u8 *)&fill[i];
+		(void)READ_ONCE(fill[i]);
 	asm volatile("lfence" : : : "memory");
 	for (i = 0; i < FILL_SIZE; i += LINE)
-		*(volatile u8 *)&fill[i];
+		(void)READ_ONCE(fill[i]);
 	asm volatile("lfence" : : : "memory");
 }

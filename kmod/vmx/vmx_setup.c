@@ -234,15 +234,13 @@ static void refresh_cpu(int cpu)
 	vmcs_write64(VMCS_HOST_EFER, limen_rdmsr(MSR_EFER));
 }
 
-#define refresh(shadow, field, val)					\
-do {									\
-	u64 val_ = (val);						\
-									\
-	if ((shadow) != val_) {						\
-		(shadow) = val_;					\
-		vmcs_write_natural(field, val_);			\
-	}								\
-} while (0)
+static __always_inline void refresh(u64 *shadow, u32 field, u64 val)
+{
+	if (*shadow == val)
+		return;
+	*shadow = val;
+	vmcs_write_natural(field, val);
+}
 
 /**
  * vmx_host_refresh() - bring the host-state area up to date
@@ -261,12 +259,12 @@ void vmx_host_refresh(struct vmx_vcpu *vmx)
 		vmx->flush_npt = true;
 		vmx->cpu = cpu;
 	}
-	refresh(host->cr0, VMCS_HOST_CR0, read_cr0());
-	refresh(host->cr3, VMCS_HOST_CR3, __read_cr3());
-	refresh(host->cr4, VMCS_HOST_CR4, vmx->found.cr4 | VMX_CR4_VMXE);
-	refresh(host->fs_base, VMCS_HOST_FS_BASE, vmx->found.fs_base);
-	refresh(host->gdt, VMCS_HOST_GDTR_BASE, vmx->found.gdt.address);
-	refresh(host->idt, VMCS_HOST_IDTR_BASE, vmx->found.idt.address);
+	refresh(&host->cr0, VMCS_HOST_CR0, read_cr0());
+	refresh(&host->cr3, VMCS_HOST_CR3, __read_cr3());
+	refresh(&host->cr4, VMCS_HOST_CR4, vmx->found.cr4 | VMX_CR4_VMXE);
+	refresh(&host->fs_base, VMCS_HOST_FS_BASE, vmx->found.fs_base);
+	refresh(&host->gdt, VMCS_HOST_GDTR_BASE, vmx->found.gdt.address);
+	refresh(&host->idt, VMCS_HOST_IDTR_BASE, vmx->found.idt.address);
 
 	if (!(vmx_cfg.exit & VMX_EXIT_LOAD_PERF))
 		return;

@@ -61,6 +61,8 @@ static struct tm guest_time(const struct rtc *r)
 
 static uint8_t encode(const struct rtc *r, int v)
 {
+	/* a guest can set a year that has no two digits */
+	v = v < 0 ? 0 : v % 100;
 	return r->ram[REG_B] & B_BINARY ? v : v / 10 << 4 | v % 10;
 }
 

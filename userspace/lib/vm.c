@@ -179,6 +179,30 @@ int limen_map(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
 	return range_add(vm, gpa, len, flags, hva, false);
 }
 
+/*
+ * Memory whose address is congruent to @gpa modulo 2 MiB: only then can a large page
+ * of the host become a large page of the guest.
+ */
+static void *ram_alloc(uint64_t gpa, uint64_t len)
+{
+	const uint64_t large = 2ull << 20;
+	uint64_t total = len + large, skip;
+	char *p;
+
+	if (total < len)
+		return MAP_FAILED;
+	p = mmap(NULL, total, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return p;
+	skip = (gpa - (uintptr_t)p) % large;
+	if (skip)
+		munmap(p, skip);
+	if (skip < large)
+		munmap(p + skip + len, large - skip);
+	return p + skip;
+}
+
 int limen_ram_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 		  uint32_t flags, void **hva)
 {
@@ -187,10 +211,9 @@ int limen_ram_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 
 	if (!len || (len | gpa) % LIMEN_PAGE_SIZE)
 		return -EINVAL;
-	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = ram_alloc(gpa, len);
 	if (p == MAP_FAILED)
-		return -errno;
+		return -ENOMEM;
 	/* Second-level tables profit from large pages; a refusal costs speed only. */
 	(void)madvise(p, len, MADV_HUGEPAGE);
 	err = range_add(vm, gpa, len, flags, p, true);
