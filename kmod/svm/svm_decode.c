@@ -147,7 +147,9 @@ static enum limen_kind plain_kind(u64 code)
 	case SVM_EXIT_RDPRU:
 	case SVM_EXIT_INVLPGB ... SVM_EXIT_MCOMMIT:
 					return LIMEN_KIND_UD;
-	case SVM_EXIT_INVALID:		return LIMEN_KIND_INVALID;
+	case SVM_EXIT_INVALID:
+	case (u32)SVM_EXIT_INVALID:	/* QEMU writes the lower half only */
+					return LIMEN_KIND_INVALID;
 	}
 	return LIMEN_KIND_UNKNOWN;
 }
