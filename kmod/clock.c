@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/ktime.h>
+#include <linux/nospec.h>
 
 #include "clock.h"
 #include "compat.h"
@@ -133,7 +134,10 @@ static s64 hypercall(struct limen_vcpu *vcpu, u64 nr)
 		return 0;
 	case KVM_HC_KICK_CPU:
 		id = vcpu->regs.gpr[LIMEN_RCX];
-		if (id < LIMEN_MAX_VCPUS && READ_ONCE(vm->vcpu[id]))
+		if (id >= LIMEN_MAX_VCPUS)
+			return 0;
+		id = array_index_nospec(id, LIMEN_MAX_VCPUS);
+		if (READ_ONCE(vm->vcpu[id]))
 			limen_vcpu_notify(READ_ONCE(vm->vcpu[id]));
 		return 0;
 	}

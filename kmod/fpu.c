@@ -23,6 +23,7 @@
 #define XSAVE_HDR		512
 #define XSAVE_MIN		576
 #define MXCSR_OFFSET		24
+#define MXCSR_MASK_OFFSET	28
 #define MXCSR_DEFAULT		0x1f80
 #define FCW_DEFAULT		0x37f
 
@@ -32,13 +33,30 @@
 
 static u64 xcr0_mask;		/* constant after probe */
 static u32 image_size;
-static u32 mxcsr_mask = 0xffbf;
+static u32 mxcsr_mask;
 
 struct limen_fpu {
 	u64 host_xcr0;
 	u64 host_xss;
 	u8 *image;		/* 64-byte aligned */
 };
+
+/*
+ * Bits of MXCSR that exist: SDM Vol. 1, "Guidelines for Writing to the MXCSR
+ * Register". An image that FXSAVE has not filled in names the first CPUs' bits.
+ */
+static u32 read_mxcsr_mask(void)
+{
+	static u8 image[512] __aligned(16);
+	u32 mask;
+
+	memset(image, 0, sizeof(image));
+	asm volatile("fxsave %0" : "=m" (image));
+	mask = *(u32 *)(image + MXCSR_MASK_OFFSET);
+	/* somebody's registers */
+	memzero_explicit(image, sizeof(image));
+	return mask ?: 0xffbf;
+}
 
 /**
  * limen_fpu_probe() - learn what the host's XSAVE offers
@@ -67,6 +85,7 @@ int limen_fpu_probe(void)
 		end = (u64)eax + ebx;
 		image_size = max_t(u64, image_size, end);
 	}
+	mxcsr_mask = read_mxcsr_mask();
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct limen_prefixes {
 	bool opsize;		/* 0x66 */
 	bool addrsize;		/* 0x67 */
 	bool rep;		/* 0xf2 or 0xf3 */
+	bool lock;		/* 0xf0 */
 };
 
 /* A plain MOV between memory and a register or an immediate */
@@ -34,6 +35,8 @@ void limen_insn_prefixes(const u8 *insn, int n, bool long_mode,
 			 struct limen_prefixes *p);
 int limen_insn_complete(struct limen_exit *exit, const u8 *insn, int n,
 			int mode);
+u64 limen_insn_ea(const u8 *m, int mode, const struct limen_prefixes *p,
+		  const u64 *gpr, u64 next_rip, bool *stack);
 int limen_insn_mov(const u8 *insn, int n, int mode, struct limen_mov *mov);
 
 #endif

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/preempt.h>
 
+#include "compat.h"
 #include "fpu.h"
 #include "ioctl.h"
 #include "limen.h"
@@ -30,6 +31,11 @@ static int __init limen_init(void)
 	if (err) {
 		pr_err("limen: this machine can't run guests: no XSAVE\n");
 		return err;
+	}
+	/* the guest's clocks are scaled by it */
+	if (!limen_tsc_khz()) {
+		pr_err("limen: this machine can't run guests: the TSC's rate is unknown\n");
+		return -EOPNOTSUPP;
 	}
 	limen_ops = pick_vendor();
 	err = limen_ops->probe(&limen_caps);

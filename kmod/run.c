@@ -66,6 +66,7 @@ static void take_sipi(struct limen_vcpu *vcpu)
 	if (vcpu->ev.mp_state != LIMEN_MP_WAIT_SIPI &&
 	    vcpu->ev.mp_state != LIMEN_MP_SIPI)
 		return;
+	limen_fetch(vcpu, LIMEN_G_SEG);
 	cs->sel = vector << 8;
 	cs->base = vector << 12;
 	vcpu->regs.rip = 0;
@@ -236,6 +237,7 @@ enum limen_next limen_run_inside(struct limen_vcpu *vcpu)
 
 static enum limen_next run_window(struct limen_vcpu *vcpu)
 {
+	unsigned long flags;
 	enum limen_next next;
 	u64 start;
 
@@ -254,8 +256,13 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 	smp_store_release(&vcpu->where, LIMEN_OUTSIDE);
 	vcpu->stat[LIMEN_STAT_GUEST_NS] += local_clock() - start;
 	limen_window_close(vcpu);
-	/* after the tick was taken, so that it counts as the guest's time */
+	/*
+	 * after the tick was taken, so that it counts as the guest's time; and not
+	 * in the middle of another interrupt's accounting
+	 */
+	local_irq_save(flags);
 	vtime_account_guest_exit();
+	local_irq_restore(flags);
 	return next;
 }
 

@@ -33,13 +33,14 @@ void limen_vcpu_notify(struct limen_vcpu *vcpu)
 
 	/* pairs with the barrier after where = IN_GUEST in run.c */
 	smp_mb();
+	/* a CPU that is in a guest can't go offline before we have sent to it */
+	preempt_disable();
 	if (READ_ONCE(vcpu->where) == LIMEN_IN_GUEST) {
-		preempt_disable();
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu >= 0 && cpu != smp_processor_id())
 			limen_resched_cpu(cpu);
-		preempt_enable();
 	}
+	preempt_enable();
 	rcuwait_wake_up(&vcpu->wait);
 }
 

@@ -37,6 +37,17 @@ static int go(struct vm *vm, const u8 *code, const u8 *end)
 	return vcpu_go(&vm->cpu[0]);
 }
 
+/* Finish what waits, so that state can be set */
+static int stop(struct vcpu *c)
+{
+	int ret;
+
+	c->run->flags = LIMEN_RUN_STOP;
+	ret = vcpu_run(c);
+	c->run->flags = 0;
+	return ret;
+}
+
 GUEST64(read_then_write,
 	"mov 0x100000, %eax\n"
 	G_REPORT
@@ -129,6 +140,58 @@ TEST_F(hostile, restored_software_interrupt_is_delivered_once)
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	ASSERT_EQ(1, c->report[0] & 0xffff);
+}
+
+GUEST64(take_nmis,
+	"nop\n nop\n"
+	"out %al, $0x11\n"
+	"nop\n nop\n"
+	"pushf\n"
+	"pop %rax\n"
+	G_REPORT
+	"out %al, $0x11\n"
+	"nop\n nop\n"
+	"pushf\n"
+	"pop %rax\n"
+	G_REPORT
+	G_DONE);
+
+/*
+ * Where the CPU has no virtual NMIs the module steps over what holds one back.
+ * Nothing of that may be left in the guest: no trap, no TF in any frame.
+ */
+TEST_F(hostile, held_nmi_leaves_no_single_step)
+{
+	struct vm *vm = &self->vm;
+	struct vcpu *c = vm_simple(vm);
+	struct guest_block *b = vcpu_block(c);
+	struct limen_events ev = { .nmi_pending = 1 };
+	u32 i;
+
+	guest_copy(vm, GUEST_CODE, take_nmis, (u64)(take_nmis_end - take_nmis));
+	vcpu_long(c, GUEST_CODE);
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
+	ASSERT_EQ(1, b->nr_events);
+	/* one that an interrupt shadow holds back */
+	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
+	ev.shadow = LIMEN_SHADOW_STI;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
+	EXPECT_EQ(2, b->nr_events);
+	/* one that an interrupt in delivery goes before */
+	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
+	ev.shadow = 0;
+	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x50;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
+	EXPECT_EQ(4, b->nr_events);
+	for (i = 0; i < b->nr_events; i++) {
+		EXPECT_NE(1, b->event[i].vector);
+		EXPECT_EQ(0, b->event[i].rflags & 0x100);
+	}
+	for (i = 0; i < c->nr_reports; i++)
+		EXPECT_EQ(0, c->report[i] & 0x100);
 }
 
 GUEST64(write_aux,

@@ -43,6 +43,9 @@ struct svm_vcpu {
 	bool iret_seen;		/* IRET is about to end the masking */
 	bool stepping;		/* TF is ours */
 	u64 iret_rip;
+	bool step_iret;		/* what is stepped over is that IRET */
+	u64 step_rip;
+	u64 step_flags;
 	/* host values found as the window opened */
 	u64 tsc_aux;
 	u64 tsc_ratio;

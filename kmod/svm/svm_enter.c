@@ -26,6 +26,8 @@
 #define SVM_CR0_PE	BIT_ULL(0)
 #define RFLAGS_TF	BIT_ULL(8)
 #define RFLAGS_RF	BIT_ULL(16)
+#define DR6_BS		BIT_ULL(14)
+#define DR7_ENABLES	(DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK)
 
 static void swap_in(u32 msr, u64 *found, u64 guest)
 {
@@ -84,9 +86,15 @@ int svm_open(struct limen_vcpu *vcpu)
 	swap_in(MSR_IA32_DEBUGCTLMSR, &svm->debugctl, 0);
 	get_debugreg(svm->dr6, 6);
 	get_debugreg(svm->dr7, 7);
+	/*
+	 * the host's breakpoints are off before addresses of the guest's choice go
+	 * into DR0 to DR3; and #VMEXIT would switch them off anyway
+	 */
+	if (svm->dr7 & DR7_ENABLES)
+		set_debugreg(0, 7);
 	svm->dr_loaded = false;
 	/* DR0 to DR3 of the guest go in again if it uses them */
-	if (vcpu->dr.dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK)) {
+	if (vcpu->dr.dr7 & DR7_ENABLES) {
 		if (!(vcpu->valid & LIMEN_G_DR))
 			svm_fetch(vcpu, LIMEN_G_DR);
 		vcpu->entry.dirty |= LIMEN_G_DR;
@@ -176,16 +184,23 @@ static void prepare_nmi(struct limen_vcpu *vcpu)
 		svm->iret_seen = false;
 	}
 	set_misc1(svm, SVM_I_IRET, svm->nmi_masked && !svm->iret_seen);
-	if (!vcpu->entry.nmi_window)
+	if (!vcpu->entry.nmi_window || (svm->nmi_masked && !svm->iret_seen))
 		return;
 	/*
-	 * masked by IRET's own completion, or by an interrupt shadow or another
-	 * event: step over it
+	 * Held by another event: a step would put our TF on the stack with it. Have
+	 * it delivered and come back before the handler's first instruction, by an
+	 * interrupt that waits for this CPU.
 	 */
-	if (svm->iret_seen || !svm->nmi_masked) {
-		svm->stepping = true;
-		svm->vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;
+	if (vcpu->entry.event & LIMEN_EVENT_VALID) {
+		limen_resched_cpu(vcpu->cpu);
+		return;
 	}
+	/* held by IRET's own completion, or by an interrupt shadow: step over it */
+	svm->stepping = true;
+	svm->step_iret = svm->iret_seen;
+	svm->step_rip = svm->vmcb->rip;
+	svm->step_flags = svm->vmcb->rflags;
+	svm->vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;
 }
 
 /*
@@ -250,6 +265,36 @@ static void prepare(struct limen_vcpu *vcpu)
 	entry->flush = false;
 }
 
+/*
+ * Take our TF back, and hide the trap that it caused. IRET has loaded the guest's
+ * own flags; any other instruction kept ours.
+ */
+static void end_step(struct limen_vcpu *vcpu)
+{
+	struct limen_exit *exit = &vcpu->exit;
+	struct svm_vcpu *svm = vcpu->svm;
+	bool moved = vcpu->regs.rip != svm->step_rip;
+	u64 *rflags = &vcpu->regs.rflags;
+
+	svm->stepping = false;
+	if (!(svm->step_iret && moved) && !(svm->step_flags & RFLAGS_TF))
+		*rflags &= ~RFLAGS_TF;
+	if (!moved && !(svm->step_flags & RFLAGS_RF))
+		*rflags &= ~RFLAGS_RF;
+
+	/* the guest's own step and breakpoints are its own */
+	if (exit->kind != LIMEN_KIND_EXCEPTION || exit->exc.vector != 1 ||
+	    (svm->step_flags & RFLAGS_TF))
+		return;
+	if (!(vcpu->dr.dr6 & DR6_BS)) {
+		svm->vmcb->dr6 &= ~DR6_BS;
+		svm->clean &= ~SVM_CLEAN_DRX;
+		exit->exc.payload &= ~DR6_BS;
+	}
+	if (!(vcpu->dr.dr7 & DR7_ENABLES) || !(exit->exc.payload & 0xf))
+		exit->kind = LIMEN_KIND_NMI_WINDOW;
+}
+
 /* IRET has run, or our single step is over */
 static void follow_nmi(struct limen_vcpu *vcpu)
 {
@@ -264,22 +309,8 @@ static void follow_nmi(struct limen_vcpu *vcpu)
 		svm->iret_seen = true;
 		svm->iret_rip = vcpu->regs.rip;
 	}
-	if (!svm->stepping)
-		return;
-	svm->stepping = false;
-	if (exit->kind == LIMEN_KIND_EXCEPTION && exit->exc.vector == 1 &&
-	    !(exit->exc.payload & 0xf)) {
-		exit->kind = LIMEN_KIND_NMI_WINDOW;
-		svm->vmcb->dr6 = vcpu->dr.dr6;
-		svm->clean &= ~SVM_CLEAN_DRX;
-		svm->iret_seen = false;
-		svm->nmi_masked = false;
-	}
-	/* IRET has loaded the guest's own flags; anything else kept ours */
-	if (vcpu->regs.rip == svm->iret_rip || !svm->iret_rip) {
-		vcpu->regs.rflags &= ~(RFLAGS_TF | RFLAGS_RF);
-		vcpu->entry.dirty |= LIMEN_G_REGS;
-	}
+	if (svm->stepping)
+		end_step(vcpu);
 }
 
 /**

@@ -2,6 +2,7 @@
 /*
  * AMD-V behind the vendor contract: probe, and what a VM and a vCPU need.
  */
+#include <linux/cc_platform.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -41,6 +42,11 @@ static int svm_probe(struct limen_caps *caps)
 		return -EOPNOTSUPP;
 	err = svm_probe_caps(cpuid_edx(SVM_CPUID), cpuid_ebx(SVM_CPUID),
 			     sev_asids(), caps, &svm_caps);
+	/* no address here carries the encryption bit: the CPU would read ciphertext */
+	if (!limen_cap_need(caps, "plain-host-memory",
+			    !cc_platform_has(CC_ATTR_MEM_ENCRYPT),
+			    "the host's memory is encrypted (mem_encrypt=on)"))
+		return -EOPNOTSUPP;
 	if (err)
 		return err;
 	svm_caps.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) ||

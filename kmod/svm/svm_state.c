@@ -6,7 +6,9 @@
 #include <linux/percpu.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
+#include <asm/msr-index.h>
 
+#include "../compat.h"
 #include "svm.h"
 
 static void store_seg(struct vmcb_seg *to, const struct limen_segment *from)
@@ -174,6 +176,9 @@ void svm_store(struct limen_vcpu *vcpu, u32 groups)
 	}
 	if (groups & LIMEN_G_SYS) {
 		store_sys(&vcpu->sys, vmcb);
+		/* not in the VMCB: svm_open() has put the guest's in the CPU */
+		if (svm_caps.tsc_aux)
+			limen_wrmsr(MSR_TSC_AUX, vcpu->sys.tsc_aux);
 		svm->clean &= ~SVM_CLEAN_NP;
 	}
 	if (groups & LIMEN_G_INTR) {
