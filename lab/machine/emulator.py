@@ -35,7 +35,6 @@ class Machine:
     kernel: bytes
     initrd: bytes
     append: str
-    noacpi: bool = False
     bochs: str = ""
     console: str = ""
 
@@ -52,8 +51,7 @@ class Machine:
     def cmdline(self):
         """Return the kernel's command line."""
         tsc = "" if self.cpu == "svm" else f"tsc_early_khz={IPS // 1000} "
-        acpi = "acpi=off " if self.noacpi else ""
-        return f"{COMMAND_LINE} {tsc}{acpi}{self.append}".strip()
+        return f"{COMMAND_LINE} {tsc}{self.append}".strip()
 
 
 def command(machine):
