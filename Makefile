@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Two commands for a newcomer: make demo, make check. The rest is in make help.
+
+CPU ?= svm
+KERNEL ?= 6.1
+JOBS ?= 2
+PREFIX ?= /usr/local
+DESTDIR ?=
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+all: module user
+
+help:
+	@echo 'make demo         boot a Linux guest in the emulated AMD-V machine (CPU=vmx: VT-x)'
+	@echo 'make check        build, lint and test everything on both machines'
+	@echo 'make quick        the same without the long suites'
+	@echo 'make shell        a shell in the machine with the module loaded (CPU=, KERNEL=)'
+	@echo 'make soak         the long runs; results go to docs/soak/'
+	@echo 'make module       limen.ko for this kernel (KDIR=)'
+	@echo 'make user         liblimen and the tool'
+	@echo 'make install      both, and the man pages (PREFIX=, DESTDIR=)'
+	@echo 'make setup        fetch and build the emulators and kernels of the lab'
+	@echo 'make style        checkpatch, and the sizes of functions and files'
+	@echo 'make clean        what was built here; make distclean: says where the cache is'
+
+# A kernel build reads Kbuild, not this file: make -C KDIR M=$(CURDIR)
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+user:
+	$(MAKE) -C userspace
+
+setup:
+	lab/setup
+
+demo:
+	lab/demo --cpu $(CPU) --kernel $(KERNEL)
+
+check:
+	lab/check
+
+quick:
+	lab/check --quick
+
+soak:
+	lab/soak
+
+shell:
+	lab/setup host bochs guest $(KERNEL)
+	$(MAKE) -s -C userspace
+	lab/run --cpu $(CPU) --kernel $(KERNEL) --timeout 86400 -- sh
+
+style:
+	lab/style
+
+install: user
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3
+	$(MAKE) -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	install -D -m 644 uapi/linux/limen.h $(DESTDIR)$(PREFIX)/include/linux/limen.h
+	if [ -e limen.ko ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) modules_install; fi
+
+clean:
+	rm -rf build
+	if [ -d $(KDIR) ]; then $(MAKE) -s -C $(KDIR) M=$(CURDIR) clean; fi
+
+distclean: clean
+	@echo "the cache is $$(lab/setup --where); remove it by hand if you want its space back"
+
+.PHONY: all help module user setup demo check quick soak shell style install clean distclean

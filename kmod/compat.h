@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only file that knows that kernels differ. By feature, probed in Kbuild
+ * (LIMEN_HAVE_*), never by version. In the test units (LIMEN_KUNIT), on any
+ * architecture, tests/fake.c stands for the host.
+ */
+#ifndef LIMEN_COMPAT_H
+#define LIMEN_COMPAT_H
+
+#include <linux/errno.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+
+#ifdef LIMEN_KUNIT
+u64 limen_host_tsc(void);
+u32 limen_tsc_khz(void);
+int limen_guest_work(void);
+bool limen_guest_work_pending(void);
+void limen_resched_cpu(int cpu);
+void limen_rcu_note(int cpu);
+#else
+
+#include <asm/msr.h>
+#include <asm/processor.h>
+#include <asm/tsc.h>
+#ifdef LIMEN_HAVE_CPUID_API
+#include <asm/cpuid/api.h>
+#endif
+#ifdef LIMEN_HAVE_ENTRY_VIRT
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
+
+static inline u64 limen_host_tsc(void)
+{
+	return rdtsc();
+}
+
+static inline u32 limen_tsc_khz(void)
+{
+	return tsc_khz;
+}
+
+static __always_inline u64 limen_rdmsr(u32 index)
+{
+	u32 lo, hi;
+
+	asm volatile("rdmsr" : "=a" (lo), "=d" (hi) : "c" (index));
+	return (u64)hi << 32 | lo;
+}
+
+static __always_inline void limen_wrmsr(u32 index, u64 val)
+{
+	asm volatile("wrmsr" : : "c" (index), "a" ((u32)val),
+		     "d" ((u32)(val >> 32)) : "memory");
+}
+
+static inline int limen_rdmsr_safe(u32 index, u64 *val)
+{
+#ifdef LIMEN_HAVE_RDMSRQ
+	return rdmsrq_safe(index, val);
+#else
+	return rdmsrl_safe(index, val);
+#endif
+}
+
+static inline int limen_guest_work(void)
+{
+#ifdef LIMEN_HAVE_ENTRY_VIRT
+	return xfer_to_guest_mode_handle_work();
+#else
+	return xfer_to_guest_mode_handle_work(NULL);
+#endif
+}
+
+static inline bool limen_guest_work_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
+}
+
+static inline void limen_resched_cpu(int cpu)
+{
+#ifdef LIMEN_HAVE_ARCH_RESCHED
+	arch_smp_send_reschedule(cpu);
+#else
+	smp_send_reschedule(cpu);
+#endif
+}
+
+static inline void limen_rcu_note(int cpu)
+{
+#ifdef LIMEN_HAVE_RCU_NOTE_VOID
+	rcu_virt_note_context_switch();
+#else
+	rcu_virt_note_context_switch(cpu);
+#endif
+}
+
+/* 0, -EAGAIN if *p is not @old any more, -EFAULT */
+#define LIMEN_USER_CMPXCHG(bits)					\
+static inline int limen_user_cmpxchg##bits(void __user *ptr, u64 old, u64 new) \
+{									\
+	u##bits __user *p = ptr;					\
+	u##bits expect = old;						\
+	int err = -EAGAIN;						\
+									\
+	if (!user_access_begin(p, sizeof(*p)))				\
+		return -EFAULT;						\
+	if (unsafe_try_cmpxchg_user(p, &expect, (u##bits)new, fault))	\
+		err = 0;						\
+	user_access_end();						\
+	return err;							\
+fault:									\
+	user_access_end();						\
+	return -EFAULT;							\
+}
+
+LIMEN_USER_CMPXCHG(32)
+LIMEN_USER_CMPXCHG(64)
+
+#endif /* !LIMEN_KUNIT */
+
+#ifndef LIMEN_HAVE_HRTIMER_SETUP
+static inline void limen_hrtimer_setup(struct hrtimer *timer,
+				       enum hrtimer_restart (*fn)(struct hrtimer *),
+				       clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
+#else
+#define limen_hrtimer_setup	hrtimer_setup
+#endif
+
+/* No mprotect() makes this mapping executable later. */
+static inline void limen_vma_never_exec(struct vm_area_struct *vma)
+{
+#ifdef LIMEN_HAVE_VM_FLAGS_CLEAR
+	vm_flags_clear(vma, VM_MAYEXEC);
+#else
+	vma->vm_flags &= ~VM_MAYEXEC;
+#endif
+}
+
+#endif

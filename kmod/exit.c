@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From an exit's kind to its handler. One switch, no default: the compiler names
+ * every kind that has no case.
+ *
+ * A handler runs in the window when nothing it does can sleep, else after the
+ * window has closed; limen_exit_is_inside() decides which, and handlers use
+ * limen_fetch(), which works in both.
+ */
+#include <linux/kernel.h>
+
+#include "cpuid.h"
+#include "event.h"
+#include "exit.h"
+#include "insn.h"
+#include "walk.h"
+#include "window.h"
+
+#define RFLAGS_TF	BIT(8)
+#define DR6_BS		BIT(14)
+
+/**
+ * limen_skip_insn() - the exiting instruction is done: go behind it
+ * @vcpu: the vCPU
+ *
+ * The only place where RIP advances. Interrupt shadows end, and a single step
+ * that was due raises its #DB.
+ *
+ * Context: vCPU thread, in a window or not; exit.insn_len is known.
+ * Return: LIMEN_RESUME.
+ */
+enum limen_next limen_skip_insn(struct limen_vcpu *vcpu)
+{
+	u64 rip = vcpu->regs.rip + vcpu->exit.insn_len;
+
+	/* outside 64-bit code RIP wraps at 4 GiB */
+	if ((rip ^ vcpu->regs.rip) >> 32 && limen_mode(vcpu) != 64)
+		rip = (u32)rip;
+	vcpu->regs.rip = rip;
+	limen_dirty(vcpu, LIMEN_G_REGS);
+
+	limen_fetch(vcpu, LIMEN_G_INTR);
+	if (vcpu->ev.shadow) {
+		vcpu->ev.shadow = 0;
+		limen_dirty(vcpu, LIMEN_G_INTR);
+	}
+	if (vcpu->regs.rflags & RFLAGS_TF)
+		limen_raise(vcpu, VEC_DB, NO_ERROR, DR6_BS);
+	return LIMEN_RESUME;
+}
+
+static bool steps_over(enum limen_kind kind)
+{
+	switch (kind) {
+	case LIMEN_KIND_RDMSR:
+	case LIMEN_KIND_WRMSR:
+	case LIMEN_KIND_CPUID:
+	case LIMEN_KIND_HLT:
+	case LIMEN_KIND_CR:
+	case LIMEN_KIND_DR:
+	case LIMEN_KIND_XSETBV:
+	case LIMEN_KIND_HYPERCALL:
+	case LIMEN_KIND_PAUSE:
+	case LIMEN_KIND_CACHE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Must the bytes at RIP be read before the handler can run? */
+static bool wants_insn(const struct limen_vcpu *vcpu)
+{
+	const struct limen_exit *exit = &vcpu->exit;
+
+	if (exit->kind == LIMEN_KIND_CR && exit->cr.op == LIMEN_CR_ENCODED)
+		return true;
+	if (exit->kind == LIMEN_KIND_DR && exit->dr.encoded)
+		return true;
+	if (exit->kind == LIMEN_KIND_IO && exit->io.string &&
+	    (!exit->io.has_seg || !exit->io.addr_size))
+		return true;
+	return !exit->insn_len && steps_over(exit->kind);
+}
+
+/**
+ * limen_exit_is_inside() - can this exit be handled in the open window?
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, in a window.
+ */
+bool limen_exit_is_inside(struct limen_vcpu *vcpu)
+{
+	switch (vcpu->exit.kind) {
+	case LIMEN_KIND_NPF:
+	case LIMEN_KIND_IO:
+	case LIMEN_KIND_SHUTDOWN:
+	case LIMEN_KIND_TASK_SWITCH:
+	case LIMEN_KIND_INVALID:
+	case LIMEN_KIND_UNKNOWN:
+		return false;
+	case LIMEN_KIND_CR:
+		if (!limen_cr_is_inside(vcpu))
+			return false;
+		break;
+	default:
+		break;
+	}
+	return !wants_insn(vcpu);
+}
+
+static enum limen_next handle_hlt(struct limen_vcpu *vcpu)
+{
+	limen_skip_insn(vcpu);
+	if (limen_event_waits(vcpu))
+		return LIMEN_RESUME;
+	vcpu->ev.mp_state = LIMEN_MP_HALTED;
+	return LIMEN_RELOAD;
+}
+
+static enum limen_next handle_exception(struct limen_vcpu *vcpu)
+{
+	const struct limen_exit *exit = &vcpu->exit;
+
+	/* INT1: a trap, which leaves RIP behind the instruction */
+	if (exit->insn_len) {
+		vcpu->regs.rip += exit->insn_len;
+		limen_dirty(vcpu, LIMEN_G_REGS);
+	}
+	limen_raise(vcpu, exit->exc.vector,
+		    exit->exc.has_error ? (s64)exit->exc.error : NO_ERROR,
+		    exit->exc.payload);
+	return LIMEN_RESUME;
+}
+
+static enum limen_next handle_bad(struct limen_vcpu *vcpu, u32 why)
+{
+	if (limen_ops->dump && why != LIMEN_EXIT_TASK_SWITCH)
+		limen_ops->dump(vcpu);
+	return limen_to_user(vcpu, why);
+}
+
+static enum limen_next dispatch(struct limen_vcpu *vcpu)
+{
+	switch (vcpu->exit.kind) {
+	case LIMEN_KIND_NONE:
+	case LIMEN_KIND_HOST_IRQ:
+	case LIMEN_KIND_HOST_NMI:
+	case LIMEN_KIND_HOST_MCE:
+		return LIMEN_RELOAD;
+	case LIMEN_KIND_IRQ_WINDOW:
+	case LIMEN_KIND_NMI_WINDOW:
+		return LIMEN_RESUME;
+	case LIMEN_KIND_NPF:		return limen_handle_npf(vcpu);
+	case LIMEN_KIND_IO:		return limen_handle_io(vcpu);
+	case LIMEN_KIND_RDMSR:		return limen_handle_rdmsr(vcpu);
+	case LIMEN_KIND_WRMSR:		return limen_handle_wrmsr(vcpu);
+	case LIMEN_KIND_CPUID:		return limen_handle_cpuid(vcpu);
+	case LIMEN_KIND_HLT:		return handle_hlt(vcpu);
+	case LIMEN_KIND_CR:		return limen_handle_cr(vcpu);
+	case LIMEN_KIND_DR:		return limen_handle_dr(vcpu);
+	case LIMEN_KIND_EXCEPTION:	return handle_exception(vcpu);
+	case LIMEN_KIND_XSETBV:		return limen_handle_xsetbv(vcpu);
+	case LIMEN_KIND_HYPERCALL:	return limen_handle_hypercall(vcpu);
+	case LIMEN_KIND_PAUSE:
+		limen_skip_insn(vcpu);
+		return LIMEN_RELOAD;	/* let others run */
+	case LIMEN_KIND_CACHE:		return limen_skip_insn(vcpu);
+	case LIMEN_KIND_UD:
+		limen_raise_ud(vcpu);
+		return LIMEN_RESUME;
+	case LIMEN_KIND_GP:
+		limen_raise_gp(vcpu);
+		return LIMEN_RESUME;
+	case LIMEN_KIND_SHUTDOWN:
+		return limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
+	case LIMEN_KIND_TASK_SWITCH:
+		return handle_bad(vcpu, LIMEN_EXIT_TASK_SWITCH);
+	case LIMEN_KIND_INVALID:
+		return handle_bad(vcpu, LIMEN_EXIT_BAD_STATE);
+	case LIMEN_KIND_UNKNOWN:
+	case LIMEN_NR_KIND:
+		break;
+	}
+	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
+}
+
+/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
+static bool cr_operand(struct limen_vcpu *vcpu)
+{
+	struct limen_exit *exit = &vcpu->exit;
+	struct limen_prefixes p;
+	int mode = limen_mode(vcpu);
+	bool stack;
+	u64 ea;
+	u8 seg;
+
+	if (!exit->cr.mem_at) {
+		exit->cr.val = vcpu->regs.gpr[exit->cr.gpr];
+		return true;
+	}
+	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
+	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
+			   vcpu->regs.rip + exit->insn_len, &stack);
+	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
+	return !limen_read_guest(vcpu, limen_linear(vcpu, seg, ea),
+				 &exit->cr.val, sizeof(exit->cr.val));
+}
+
+/**
+ * limen_handle_exit() - act on vcpu->exit
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread; in the window only if limen_exit_is_inside().
+ * Return: enum limen_next.
+ */
+enum limen_next limen_handle_exit(struct limen_vcpu *vcpu)
+{
+	enum limen_next next;
+	int n;
+
+	if (wants_insn(vcpu)) {
+		n = limen_fetch_insn(vcpu);
+		/* changed or gone meanwhile: the guest runs it again */
+		if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n,
+					limen_mode(vcpu)))
+			return LIMEN_RELOAD;
+		if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu))
+			return LIMEN_RELOAD;
+	}
+	next = dispatch(vcpu);
+	/* limen_raise() found a fault within a double fault */
+	if (vcpu->exit.kind == LIMEN_KIND_SHUTDOWN && next != LIMEN_TO_USER)
+		next = limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
+	return next;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest-physical memory as sorted ranges of the VMM's own memory.
+ *
+ * Called by the ioctls and, to read and write guest memory, by walk.c, insn.c
+ * and clock.c. What backs a range is the host's business: npt/ maps it on
+ * demand and follows it.
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "limen.h"
+#include "mem.h"
+#include "npt/npt_mmu.h"
+
+#define MEM_FLAGS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
+
+/* First range that ends above @gpa. */
+static u32 range_index(const struct limen_vm *vm, u64 gpa)
+{
+	u32 lo = 0, hi = vm->nr_ranges;
+
+	while (lo < hi) {
+		u32 mid = (lo + hi) / 2;
+
+		if (vm->range[mid].gpa + vm->range[mid].len <= gpa)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/**
+ * limen_mem_find() - the range that covers @gpa
+ * @out: a copy of it
+ * @vm: the VM
+ * @gpa: guest-physical address
+ *
+ * Context: vm->mem_sem or vm->mmu_lock.
+ * Return: false if none does.
+ */
+bool limen_mem_find(struct limen_vm *vm, u64 gpa, struct limen_mem_range *out)
+{
+	u32 i = range_index(vm, gpa);
+
+	if (i == vm->nr_ranges || gpa < vm->range[i].gpa)
+		return false;
+	*out = vm->range[i];
+	return true;
+}
+
+static int check_range(const struct limen_range *arg, bool with_hva)
+{
+	u64 end;
+
+	if (arg->flags & ~MEM_FLAGS)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(arg->gpa) || !PAGE_ALIGNED(arg->len) || !arg->len)
+		return -EINVAL;
+	if (check_add_overflow(arg->gpa, arg->len, &end) ||
+	    end > 1ull << limen_caps.phys_bits)
+		return -EINVAL;
+	if (!with_hva)
+		return arg->hva ? -EINVAL : 0;
+	if (!PAGE_ALIGNED(arg->hva) || check_add_overflow(arg->hva, arg->len, &end))
+		return -EINVAL;
+	if (!access_ok((void __user *)(unsigned long)arg->hva, arg->len))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_flags(u32 flags)
+{
+	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
+}
+
+/**
+ * limen_mem_map() - LIMEN_MAP
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
+int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
+{
+	struct limen_mem_range new = {
+		.gpa = arg->gpa, .len = arg->len,
+		.hva = arg->hva, .flags = arg->flags,
+	};
+	int err = check_range(arg, true) ?: check_flags(arg->flags);
+	u32 i;
+
+	if (err)
+		return err;
+	down_write(&vm->mem_sem);
+	i = range_index(vm, arg->gpa);
+	if (i < vm->nr_ranges && vm->range[i].gpa < arg->gpa + arg->len)
+		err = -EEXIST;
+	else if (vm->nr_ranges == LIMEN_MAX_RANGES)
+		err = -EMFILE;
+	if (!err) {
+		spin_lock(&vm->mmu_lock);
+		memmove(&vm->range[i + 1], &vm->range[i],
+			(vm->nr_ranges - i) * sizeof(vm->range[0]));
+		vm->range[i] = new;
+		vm->nr_ranges++;
+		spin_unlock(&vm->mmu_lock);
+	}
+	up_write(&vm->mem_sem);
+	return err;
+}
+
+static int range_exact(const struct limen_vm *vm, const struct limen_range *arg)
+{
+	u32 i = range_index(vm, arg->gpa);
+
+	if (i == vm->nr_ranges || vm->range[i].gpa != arg->gpa ||
+	    vm->range[i].len != arg->len)
+		return -ENOENT;
+	return i;
+}
+
+static void zap(struct limen_vm *vm, u64 gpa, u64 len)
+	__releases(&vm->mmu_lock)
+{
+	LIST_HEAD(freed);
+	bool flush = npt_unmap(&vm->npt, gpa, len, &freed);
+
+	spin_unlock(&vm->mmu_lock);
+	if (flush)
+		npt_flush_all(vm);
+	npt_free_list(&freed);
+}
+
+/**
+ * limen_mem_unmap() - LIMEN_UNMAP
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
+int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
+{
+	int i = check_range(arg, false);
+
+	if (i || arg->flags)
+		return i ?: -EINVAL;
+	down_write(&vm->mem_sem);
+	i = range_exact(vm, arg);
+	if (i >= 0) {
+		spin_lock(&vm->mmu_lock);
+		vm->nr_ranges--;
+		memmove(&vm->range[i], &vm->range[i + 1],
+			(vm->nr_ranges - i) * sizeof(vm->range[0]));
+		zap(vm, arg->gpa, arg->len);
+	}
+	up_write(&vm->mem_sem);
+	return i < 0 ? i : 0;
+}
+
+/**
+ * limen_mem_protect() - LIMEN_PROTECT
+ * @vm: the VM
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
+int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg)
+{
+	int i = check_range(arg, false) ?: check_flags(arg->flags);
+
+	if (i)
+		return i;
+	down_write(&vm->mem_sem);
+	i = range_exact(vm, arg);
+	if (i >= 0) {
+		spin_lock(&vm->mmu_lock);
+		vm->range[i].flags = arg->flags;
+		zap(vm, arg->gpa, arg->len);
+	}
+	up_write(&vm->mem_sem);
+	return i < 0 ? i : 0;
+}
+
+/* The VMM's address of @gpa, and how many of @len bytes follow in one page. */
+static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
+			   u32 need)
+{
+	struct limen_mem_range r;
+
+	if (!limen_mem_find(vm, gpa, &r) || (r.flags & need) != need)
+		return NULL;
+	*n = min_t(u64, len, PAGE_SIZE - offset_in_page(gpa));
+	return (void __user *)(unsigned long)(r.hva + (gpa - r.gpa));
+}
+
+/**
+ * limen_mem_read() - copy out of guest memory
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
+ *
+ * Context: current->mm is the VM's; sleeps.
+ * Return: 0, or -EFAULT where no range, no right or no page is.
+ */
+int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
+{
+	size_t n;
+	int err = 0;
+
+	down_read(&vm->mem_sem);
+	for (; len && !err; len -= n, gpa += n, buf += n) {
+		void __user *p = hva_of(vm, gpa, len, &n, LIMEN_MEM_READ);
+
+		if (!p || copy_from_user(buf, p, n))
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	up_read(&vm->mem_sem);
+	return err;
+}
+
+/**
+ * limen_mem_write() - copy into guest memory; as limen_mem_read()
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
+ */
+int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
+{
+	size_t n;
+	int err = 0;
+
+	down_read(&vm->mem_sem);
+	for (; len && !err; len -= n, gpa += n, buf += n) {
+		void __user *p = hva_of(vm, gpa, len, &n,
+					LIMEN_MEM_READ | LIMEN_MEM_WRITE);
+
+		if (!p || copy_to_user(p, buf, n))
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	up_read(&vm->mem_sem);
+	return err;
+}
+
+/**
+ * limen_mem_cmpxchg() - set accessed and dirty bits in a guest's page table
+ * @size: 4 or 8; @gpa is a multiple of it
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @old: value expected
+ * @new: value to store
+ *
+ * Context: current->mm is the VM's; sleeps.
+ * Return: 0, -EAGAIN if the entry is no longer @old, -EFAULT.
+ */
+int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
+{
+	void __user *p;
+	int err = -EFAULT;
+	size_t n;
+
+	down_read(&vm->mem_sem);
+	p = hva_of(vm, gpa, size, &n, LIMEN_MEM_READ | LIMEN_MEM_WRITE);
+	if (p)
+		err = size == 8 ? limen_user_cmpxchg64(p, old, new) :
+				  limen_user_cmpxchg32(p, old, new);
+	up_read(&vm->mem_sem);
+	return err;
+}

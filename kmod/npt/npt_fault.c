@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A second-level fault: find the range, get the host's page, link a leaf.
+ *
+ * Runs in the vCPU's thread with no window open. The page is not pinned: its
+ * reference is dropped as soon as the leaf is linked, and the mmu notifier takes
+ * the leaf away before the host can use the page for anything else. The sequence
+ * noted before the page was looked up tells whether that happened in between.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+
+#include "../compat.h"
+#include "../limen.h"
+#include "../mem.h"
+#include "npt_mmu.h"
+#include "npt_table.h"
+
+struct fault {
+	/* inputs */
+	u64 gpa;
+	u32 access;		/* LIMEN_ACCESS_* */
+	/* derived */
+	struct limen_mem_range range;
+	u64 hva;
+	/* outputs */
+	struct page *page;
+	bool writable;
+};
+
+static bool allowed(const struct limen_mem_range *r, u32 access)
+{
+	if ((access & LIMEN_ACCESS_WRITE) && !(r->flags & LIMEN_MEM_WRITE))
+		return false;
+	if ((access & LIMEN_ACCESS_EXEC) && !(r->flags & LIMEN_MEM_EXEC))
+		return false;
+	return true;
+}
+
+/*
+ * A page that the guest can write must count as dirty. One that was faulted in for
+ * writing does; but the host's entry for anonymous or shared memory can be writable
+ * and clean (MADV_FREE; memory that was only read), and reclaim drops a clean page.
+ * When it is cleaned later, the notifier takes the leaf. A file's page with a
+ * writable entry is dirty already.
+ */
+static void mark_dirty(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if ((folio_test_anon(folio) || folio_test_swapbacked(folio)) &&
+	    !folio_test_dirty(folio))
+		set_page_dirty_lock(page);
+}
+
+/*
+ * May sleep. A read tries for a writable page too, to save the next fault, but
+ * never breaks copy-on-write for it.
+ */
+static int get_page_of(struct fault *f)
+{
+	bool write = f->access & LIMEN_ACCESS_WRITE;
+	struct page *again;
+	long n;
+
+	n = get_user_pages_unlocked(f->hva, 1, &f->page,
+				    write ? FOLL_WRITE : 0);
+	if (n == -EINTR || n == -EAGAIN || n == -ENOMEM)
+		return n;
+	if (n != 1)
+		return -EFAULT;
+	f->writable = write;
+	if (!write && (f->range.flags & LIMEN_MEM_WRITE) &&
+	    get_user_pages_fast_only(f->hva, 1, FOLL_WRITE, &again) == 1) {
+		f->writable = again == f->page;
+		put_page(again);
+		if (f->writable)
+			mark_dirty(f->page);
+	}
+	return 0;
+}
+
+/*
+ * Is the host's mapping of @hva a 2 MiB page? The page tables can't be freed
+ * under us while IRQs are off: freeing them takes an IPI or RCU-sched.
+ */
+static bool host_maps_2m(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned long flags;
+	bool leaf = false;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	leaf = pud_leaf(pud);
+	if (leaf)
+		goto out;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	leaf = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
+out:
+	local_irq_restore(flags);
+	return leaf;
+}
+
+static int level_of(struct limen_vm *vm, const struct fault *f)
+{
+	const struct limen_mem_range *r = &f->range;
+	u64 size = npt_size(2);
+	u64 start = f->gpa & ~(size - 1);
+
+	if (!limen_caps.npt_2m || ((r->gpa ^ r->hva) & (size - 1)))
+		return 1;
+	if (start < r->gpa || start + size > r->gpa + r->len)
+		return 1;
+	return host_maps_2m(vm->mm, f->hva) ? 2 : 1;
+}
+
+static bool invalidated(struct limen_vm *vm, unsigned long seq, u64 hva)
+{
+	if (vm->mn_seq != seq)
+		return true;
+	return vm->mn_active && hva >= (vm->mn_start & PAGE_MASK) &&
+	       hva < vm->mn_end;
+}
+
+/* Under vm->mmu_lock. 0 or 1 as npt_map(), -EAGAIN: look the page up again. */
+static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
+		     struct fault *f, unsigned long seq, struct list_head *freed)
+{
+	u32 access = f->range.flags;
+	u64 hpa = page_to_phys(f->page);
+	struct npt_pos pos;
+	int level;
+
+	if (invalidated(vm, seq, f->hva))
+		return -EAGAIN;
+	if (!f->writable)
+		access &= ~LIMEN_MEM_WRITE;
+	level = level_of(vm, f);
+
+	/* another vCPU may have been here with more rights */
+	pos = npt_walk(&vm->npt, f->gpa, 1);
+	if (npt_pos_is_leaf(&vm->npt, &pos) && pos.level >= level &&
+	    !(access & ~npt_leaf_access(vm->npt.fmt, pos.pte)))
+		return 0;
+
+	hpa &= ~(npt_size(level) - 1);
+	return npt_map(&vm->npt, cache, f->gpa & ~(npt_size(level) - 1),
+		       npt_make_leaf(vm->npt.fmt, hpa, access, level), level,
+		       freed);
+}
+
+static int fault_once(struct limen_vm *vm, struct fault *f)
+{
+	struct npt_cache cache = {};
+	LIST_HEAD(freed);
+	unsigned long seq;
+	int err;
+
+	err = npt_cache_fill(&cache);
+	if (err)
+		goto out;
+	seq = READ_ONCE(vm->mn_seq);
+	/* the sequence before the page; pairs with the lock in invalidate_end */
+	smp_rmb();
+	err = get_page_of(f);
+	if (err)
+		goto out;
+
+	spin_lock(&vm->mmu_lock);
+	err = link_leaf(vm, &cache, f, seq, &freed);
+	spin_unlock(&vm->mmu_lock);
+	put_page(f->page);
+	if (err == 1) {
+		npt_flush_all(vm);
+		err = 0;
+	}
+	npt_free_list(&freed);
+out:
+	npt_cache_drain(&cache);
+	return err;
+}
+
+/**
+ * npt_fault() - make @gpa accessible
+ * @vcpu: whose guest faulted
+ * @gpa: guest-physical address
+ * @access: LIMEN_ACCESS_*
+ *
+ * Context: the vCPU's thread, no window open; sleeps.
+ * Return: enum npt_fault, or -EINTR (a signal), -ENOMEM.
+ */
+int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
+{
+	struct limen_vm *vm = vcpu->vm;
+	struct fault f = { .gpa = gpa & PAGE_MASK, .access = access };
+	int err;
+
+	do {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		down_read(&vm->mem_sem);
+		if (!limen_mem_find(vm, gpa, &f.range) ||
+		    !allowed(&f.range, access)) {
+			up_read(&vm->mem_sem);
+			return NPT_NO_MEMORY;
+		}
+		f.hva = f.range.hva + (f.gpa - f.range.gpa);
+		err = fault_once(vm, &f);
+		up_read(&vm->mem_sem);
+		if (err == -EAGAIN)
+			cond_resched();
+	} while (err == -EAGAIN);
+
+	if (err == -EFAULT)
+		return NPT_BAD_HVA;
+	return err ?: NPT_MAPPED;
+}

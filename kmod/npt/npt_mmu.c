@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host takes memory back: mmu notifier callbacks for the VMM's address space.
+ *
+ * Between start and end of an invalidation no leaf for the range exists and none
+ * can be made: npt_fault.c sees mn_active, or the sequence that end moves on.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+
+#include "../limen.h"
+#include "npt_mmu.h"
+
+static struct limen_vm *vm_of(struct mmu_notifier *mn)
+{
+	return container_of(mn, struct limen_vm, notifier);
+}
+
+/* Unmap what [start, end) of the VMM's memory backs. True: flush. */
+static bool unmap_hva(struct limen_vm *vm, u64 start, u64 end,
+		      struct list_head *freed)
+{
+	bool flush = false;
+	u32 i;
+
+	for (i = 0; i < vm->nr_ranges; i++) {
+		const struct limen_mem_range *r = &vm->range[i];
+		u64 from = max(start, r->hva);
+		u64 to = min(end, r->hva + r->len);
+
+		if (from < to)
+			flush |= npt_unmap(&vm->npt, r->gpa + (from - r->hva),
+					   to - from, freed);
+	}
+	return flush;
+}
+
+static int invalidate_start(struct mmu_notifier *mn,
+			    const struct mmu_notifier_range *range)
+{
+	struct limen_vm *vm = vm_of(mn);
+	LIST_HEAD(freed);
+	bool flush;
+
+	spin_lock(&vm->mmu_lock);
+	if (vm->mn_active++) {
+		vm->mn_start = min_t(u64, vm->mn_start, range->start);
+		vm->mn_end = max_t(u64, vm->mn_end, range->end);
+	} else {
+		vm->mn_start = range->start;
+		vm->mn_end = range->end;
+	}
+	flush = unmap_hva(vm, range->start, range->end, &freed);
+	spin_unlock(&vm->mmu_lock);
+
+	if (flush)
+		npt_flush_all(vm);
+	npt_free_list(&freed);
+	return 0;
+}
+
+static void invalidate_end(struct mmu_notifier *mn,
+			   const struct mmu_notifier_range *range)
+{
+	struct limen_vm *vm = vm_of(mn);
+
+	spin_lock(&vm->mmu_lock);
+	vm->mn_seq++;
+	vm->mn_active--;
+	spin_unlock(&vm->mmu_lock);
+}
+
+/*
+ * The address space goes away: all leaves go now, and no fault can bring one back
+ * because get_user_pages finds no mapping.
+ */
+static void release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct limen_vm *vm = vm_of(mn);
+	LIST_HEAD(freed);
+
+	spin_lock(&vm->mmu_lock);
+	vm->mn_seq++;
+	npt_unmap(&vm->npt, 0, 1ull << 48, &freed);
+	spin_unlock(&vm->mmu_lock);
+	npt_flush_all(vm);
+	npt_free_list(&freed);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = invalidate_start,
+	.invalidate_range_end = invalidate_end,
+	.release = release,
+};
+
+/**
+ * npt_notifier_register() - follow vm->mm
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
+int npt_notifier_register(struct limen_vm *vm)
+{
+	vm->notifier.ops = &notifier_ops;
+	return mmu_notifier_register(&vm->notifier, vm->mm);
+}
+
+/**
+ * npt_notifier_unregister() - waits for running callbacks
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ */
+void npt_notifier_unregister(struct limen_vm *vm)
+{
+	mmu_notifier_unregister(&vm->notifier, vm->mm);
+}

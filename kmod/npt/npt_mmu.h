@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Second-level faults, the host's reclaim, and flushing: what common code calls. */
+#ifndef LIMEN_NPT_MMU_H
+#define LIMEN_NPT_MMU_H
+
+#include <linux/types.h>
+
+struct limen_vm;
+struct limen_vcpu;
+
+/* How a second-level fault ended. Not an errno. */
+enum npt_fault {
+	NPT_MAPPED = 1,		/* enter again */
+	NPT_NO_MEMORY,		/* no range, or no right: MMIO */
+	NPT_BAD_HVA,		/* the VMM has no page there */
+};
+
+int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access);
+void npt_flush_all(struct limen_vm *vm);
+int npt_notifier_register(struct limen_vm *vm);
+void npt_notifier_unregister(struct limen_vm *vm);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The local APIC and the mailbox through which every interrupt reaches a vCPU.
+ *
+ * A source sets a bit in the posted-interrupt descriptor (pi_post(), any
+ * context); the vCPU folds the bits into the virtual-APIC page before it enters.
+ * That page, in the xAPIC register layout, is the only truth of the local APIC.
+ */
+#ifndef LIMEN_PI_H
+#define LIMEN_PI_H
+
+#include <linux/bits.h>
+#include <linux/cache.h>
+#include <linux/hrtimer.h>
+#include <linux/types.h>
+
+struct limen_apic;
+struct limen_vcpu;
+struct limen_vm;
+
+/* SDM Vol. 3, "Posted-Interrupt Processing": the descriptor's layout */
+struct pi_desc {
+	unsigned long pir[4];	/* 256 bits, one a vector */
+	unsigned long control;	/* bit 0 ON, 1 SN; 23:16 NV; 63:32 NDST */
+	unsigned long reserved[3];
+} __aligned(64);
+
+#define PI_ON	0		/* bit numbers in control */
+#define PI_SN	1
+
+struct pi_vcpu {
+	struct pi_desc *desc;	/* at offset 0 of a page of its own */
+	u8 *page;		/* the virtual-APIC page */
+	u64 base;		/* IA32_APIC_BASE */
+	u64 deadline;		/* IA32_TSC_DEADLINE as the guest reads it */
+	struct hrtimer timer;
+	u64 period;		/* ns; periodic mode */
+	u64 target;		/* ns of CLOCK_MONOTONIC, when it fires; 0: off */
+	unsigned long eoi[4];	/* level-triggered vectors ended, for the VMM */
+	bool sw_enabled;	/* SVR bit 8 */
+	unsigned long esr;	/* (a) errors since the last write to ESR */
+};
+
+int pi_init(struct limen_vcpu *vcpu);
+void pi_fini(struct limen_vcpu *vcpu);
+/* RESET (and INIT if @init): registers as in SDM "Local APIC State" */
+void pi_reset(struct limen_vcpu *vcpu, bool init);
+
+/* any context, also with IRQs off */
+void pi_post(struct limen_vcpu *vcpu, u8 vector, bool level);
+bool pi_has_posted(const struct limen_vcpu *vcpu);
+
+/* vCPU thread only */
+void pi_fold(struct limen_vcpu *vcpu);
+int pi_pick(const struct limen_vcpu *vcpu);	/* vector, or -1 */
+void pi_accept(struct limen_vcpu *vcpu, u8 vector);
+int pi_pop_eoi(struct limen_vcpu *vcpu);	/* vector, or -1 */
+void pi_timer_fired(struct limen_vcpu *vcpu);	/* LIMEN_REQ_TIMER */
+bool pi_takes_extint(const struct limen_vcpu *vcpu);
+bool pi_is_x2apic(const struct limen_vcpu *vcpu);
+bool pi_is_xapic(const struct limen_vcpu *vcpu);
+
+/* Accesses of the guest. 0, or -EINVAL: #GP(0) (MSR), ignored (MMIO). */
+int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val);
+int pi_rdmsr(struct limen_vcpu *vcpu, u32 index, u64 *val);
+int pi_wrmsr(struct limen_vcpu *vcpu, u32 index, u64 val);
+u64 pi_get_cr8(const struct limen_vcpu *vcpu);
+int pi_set_cr8(struct limen_vcpu *vcpu, u64 val);
+void pi_tsc_moved(struct limen_vcpu *vcpu);	/* tsc_offset has changed */
+
+/* Message-signalled interrupts, from the VMM: how many vCPUs took it */
+int pi_msi(struct limen_vm *vm, u64 addr, u32 data);
+
+/* LIMEN_CLASS_APIC: check before set; set can't fail */
+void pi_get_state(struct limen_vcpu *vcpu, struct limen_apic *out);
+int pi_check_state(const struct limen_vcpu *vcpu, const struct limen_apic *in);
+void pi_set_state(struct limen_vcpu *vcpu, const struct limen_apic *in);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * AMD-V behind the vendor contract: probe, and what a VM and a vCPU need.
+ */
+#include <linux/cc_platform.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+
+#include "../compat.h"
+#include "svm.h"
+
+struct svm_caps svm_caps;
+
+static bool firmware_allows(void)
+{
+	u64 vm_cr;
+
+	return limen_rdmsr_safe(SVM_MSR_VM_CR, &vm_cr) ||
+	       !(vm_cr & SVM_VM_CR_DISABLE);
+}
+
+static u32 sev_asids(void)
+{
+	if (cpuid_eax(0x80000000) < 0x8000001f)
+		return 0;
+	return cpuid_ecx(0x8000001f);
+}
+
+static int svm_probe(struct limen_caps *caps)
+{
+	u32 bits = boot_cpu_data.x86_phys_bits;
+	int err;
+
+	if (!limen_cap_need(caps, "svm", cpuid_eax(0x80000000) >= SVM_CPUID &&
+			    (cpuid_ecx(0x80000001) & BIT(2)),
+			    "the CPU has no AMD-V, or the firmware hides it") ||
+	    !limen_cap_need(caps, "svm-enabled", firmware_allows(),
+			    "the firmware has disabled AMD-V (VM_CR.SVMDIS)"))
+		return -EOPNOTSUPP;
+	err = svm_probe_caps(cpuid_edx(SVM_CPUID), cpuid_ebx(SVM_CPUID),
+			     sev_asids(), caps, &svm_caps);
+	/* no address here carries the encryption bit: the CPU would read ciphertext */
+	if (!limen_cap_need(caps, "plain-host-memory",
+			    !cc_platform_has(CC_ATTR_MEM_ENCRYPT),
+			    "the host's memory is encrypted (mem_encrypt=on)"))
+		return -EOPNOTSUPP;
+	if (err)
+		return err;
+	svm_caps.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) ||
+			   boot_cpu_has(X86_FEATURE_RDPID);
+	caps->rdtscp = svm_caps.tsc_aux;
+	caps->phys_bits = min(bits, 48u);
+	caps->npt_2m = true;
+	caps->npt_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
+	caps->npt_ad = true;
+	return svm_setup_cpus();
+}
+
+static void svm_remove(void)
+{
+	svm_teardown_cpus();
+}
+
+static int svm_vm_init(struct limen_vm *vm)
+{
+	vm->svm = kzalloc(sizeof(*vm->svm), GFP_KERNEL_ACCOUNT);
+	if (!vm->svm)
+		return -ENOMEM;
+	vm->svm->msrpm = alloc_pages_exact(SVM_MSRPM_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!vm->svm->msrpm) {
+		kfree(vm->svm);
+		return -ENOMEM;
+	}
+	svm_msrpm_init(vm->svm->msrpm, svm_caps.tsc_aux);
+	return 0;
+}
+
+static void svm_vm_fini(struct limen_vm *vm)
+{
+	free_pages_exact(vm->svm->msrpm, SVM_MSRPM_SIZE);
+	kfree(vm->svm);
+}
+
+static int svm_vcpu_init(struct limen_vcpu *vcpu)
+{
+	vcpu->svm = kzalloc(sizeof(*vcpu->svm), GFP_KERNEL_ACCOUNT);
+	if (!vcpu->svm)
+		return -ENOMEM;
+	vcpu->svm->vmcb = svm_vmcb_alloc(vcpu->vm);
+	if (!vcpu->svm->vmcb) {
+		kfree(vcpu->svm);
+		return -ENOMEM;
+	}
+	vcpu->svm->vmcb_cpu = -1;
+	return 0;
+}
+
+static void svm_vcpu_fini(struct limen_vcpu *vcpu)
+{
+	free_page((unsigned long)vcpu->svm->vmcb);
+	kfree(vcpu->svm);
+}
+
+static void svm_trap_msr(struct limen_vm *vm, u32 index, bool read, bool write)
+{
+	svm_msrpm_trap(vm->svm->msrpm, index, read, write);
+}
+
+const struct limen_ops svm_ops = {
+	.name = "svm",
+	.npt = &npt_format_amd,
+	.in_memory = LIMEN_G_ALL,	/* all of it is in the VMCB */
+	.probe = svm_probe,
+	.remove = svm_remove,
+	.vm_init = svm_vm_init,
+	.vm_fini = svm_vm_fini,
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_fini = svm_vcpu_fini,
+	.open = svm_open,
+	.close = svm_close,
+	.enter = svm_enter,
+	.fetch = svm_fetch,
+	.put = svm_put,
+	.trap_msr = svm_trap_msr,
+	.dump = svm_dump,
+};

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU: creation, reset, requests from other threads, and its thread's sleep.
+ *
+ * A request is a bit and then a notification: whoever sets the bit looks where
+ * the vCPU is, after a full barrier; the vCPU says where it is and then looks at
+ * the bits, with a full barrier between. One of the two sees the other.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "cpuid.h"
+#include "fpu.h"
+#include "limen.h"
+#include "vcpu.h"
+
+#define RFLAGS_FIXED	BIT(1)
+#define CR0_RESET	0x60000010ull	/* CD, NW, ET */
+#define DR6_RESET	0xffff0ff0ull
+#define DR7_RESET	0x400ull
+#define PAT_RESET	0x0007040600070406ull
+
+/**
+ * limen_vcpu_notify() - make the vCPU look at its requests and its mailbox
+ * @vcpu: the vCPU
+ *
+ * Context: any but NMI; the caller has made visible what is to be seen.
+ */
+void limen_vcpu_notify(struct limen_vcpu *vcpu)
+{
+	int cpu;
+
+	/* pairs with the barrier after where = IN_GUEST in run.c */
+	smp_mb();
+	/* a CPU that is in a guest can't go offline before we have sent to it */
+	preempt_disable();
+	if (READ_ONCE(vcpu->where) == LIMEN_IN_GUEST) {
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu >= 0 && cpu != smp_processor_id())
+			limen_resched_cpu(cpu);
+	}
+	preempt_enable();
+	rcuwait_wake_up(&vcpu->wait);
+}
+
+/**
+ * limen_vcpu_request() - set a request and notify
+ * @vcpu: the vCPU
+ * @req: LIMEN_REQ_*
+ *
+ * Context: any but NMI.
+ */
+void limen_vcpu_request(struct limen_vcpu *vcpu, enum limen_request req)
+{
+	set_bit(req, &vcpu->requests);
+	limen_vcpu_notify(vcpu);
+}
+
+/**
+ * limen_vcpu_nmi() - one more NMI for the guest
+ * @vcpu: the vCPU
+ *
+ * Context: any but NMI.
+ */
+void limen_vcpu_nmi(struct limen_vcpu *vcpu)
+{
+	atomic_inc(&vcpu->nmi_posted);
+	limen_vcpu_request(vcpu, LIMEN_REQ_NMI);
+}
+
+static void reset_segment(struct limen_segment *seg, u16 sel, u64 base, u32 ar)
+{
+	*seg = (struct limen_segment){
+		.sel = sel, .base = base, .limit = 0xffff, .ar = ar,
+	};
+}
+
+/*
+ * SDM Vol. 3, "Processor State After Reset", Table "IA-32 and Intel 64 Processor
+ * States Following Power-up, Reset, or INIT"
+ */
+static void reset_sregs(struct limen_vcpu *vcpu, bool init)
+{
+	struct limen_sregs *s = &vcpu->sregs;
+	u64 cd_nw = s->cr0 & 0x60000000ull;
+	u64 xcr0 = s->xcr0;
+	int i;
+
+	memset(s, 0, sizeof(*s));
+	for (i = LIMEN_ES; i <= LIMEN_GS; i++)
+		reset_segment(&s->seg[i], 0, 0, 0x93);
+	reset_segment(&s->seg[LIMEN_CS], 0xf000, 0xffff0000, 0x9b);
+	reset_segment(&s->seg[LIMEN_LDTR], 0, 0, 0x82);
+	reset_segment(&s->seg[LIMEN_TR], 0, 0, 0x8b);
+	s->gdt.limit = 0xffff;
+	s->idt.limit = 0xffff;
+	/* INIT keeps CD and NW, and XCR0 */
+	s->cr0 = init ? cd_nw | 0x10 : CR0_RESET;
+	s->xcr0 = init ? xcr0 : 1;
+}
+
+/**
+ * limen_vcpu_reset() - RESET, or INIT if @init
+ * @vcpu: the vCPU
+ * @init: INIT rather than RESET
+ *
+ * Context: vcpu->lock.
+ */
+void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init)
+{
+	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs.rip = 0xfff0;
+	vcpu->regs.rflags = RFLAGS_FIXED;
+	vcpu->regs.gpr[LIMEN_RDX] = limen_cpuid_signature(vcpu);
+	reset_sregs(vcpu, init);
+	memset(&vcpu->dr, 0, sizeof(vcpu->dr));
+	vcpu->dr.dr6 = DR6_RESET;
+	vcpu->dr.dr7 = DR7_RESET;
+	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
+	if (!init) {
+		memset(&vcpu->sys, 0, sizeof(vcpu->sys));
+		memset(&vcpu->soft, 0, sizeof(vcpu->soft));
+		vcpu->sys.pat = PAT_RESET;
+		vcpu->soft.misc_enable = 1;	/* fast strings */
+		limen_fpu_reset(vcpu);
+	}
+	pi_reset(vcpu, init);
+	vcpu->ev.mp_state = vcpu->id ? LIMEN_MP_WAIT_SIPI : LIMEN_MP_RUNNING;
+	vcpu->pending = LIMEN_EXIT_NONE;
+	limen_dirty(vcpu, LIMEN_G_ALL);
+}
+
+/**
+ * limen_vcpu_create() - allocate a vCPU in the state after RESET
+ * @vm: the VM
+ * @id: APIC id
+ *
+ * Context: may sleep; the caller publishes it.
+ * Return: the vCPU or an error pointer.
+ */
+struct limen_vcpu *limen_vcpu_create(struct limen_vm *vm, u32 id)
+{
+	struct limen_vcpu *vcpu;
+	int err = -ENOMEM;
+
+	BUILD_BUG_ON(sizeof(struct limen_run) > PAGE_SIZE);
+	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->last_cpu = -1;
+	vcpu->cpu = -1;
+	mutex_init(&vcpu->lock);
+	rcuwait_init(&vcpu->wait);
+
+	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->run)
+		goto err_free;
+	err = limen_fpu_init(vcpu);
+	if (err)
+		goto err_free_run;
+	err = pi_init(vcpu);
+	if (err)
+		goto err_fpu_fini;
+	err = limen_ops->vcpu_init(vcpu);
+	if (err)
+		goto err_pi_fini;
+	limen_cpuid_derive(vcpu);
+	/* a guest's TSC starts at 0 */
+	vcpu->tsc_offset = -limen_host_tsc();
+	limen_vcpu_reset(vcpu, false);
+	return vcpu;
+
+err_pi_fini:
+	pi_fini(vcpu);
+err_fpu_fini:
+	limen_fpu_fini(vcpu);
+err_free_run:
+	free_page((unsigned long)vcpu->run);
+err_free:
+	kfree(vcpu);
+	return ERR_PTR(err);
+}
+
+/**
+ * limen_vcpu_destroy() - free it
+ * @vcpu: the vCPU
+ *
+ * Context: nobody can reach it any more.
+ */
+void limen_vcpu_destroy(struct limen_vcpu *vcpu)
+{
+	pi_fini(vcpu);
+	limen_ops->vcpu_fini(vcpu);
+	limen_fpu_fini(vcpu);
+	kfree(vcpu->cpuid);
+	free_page((unsigned long)vcpu->run);
+	kfree(vcpu);
+}
+
+static void sched_in(struct preempt_notifier *pn, int cpu)
+{
+}
+
+static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+{
+	limen_ops->put(container_of(pn, struct limen_vcpu, preempt));
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+/**
+ * limen_vcpu_load() - the calling thread starts to run it
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->lock.
+ */
+void limen_vcpu_load(struct limen_vcpu *vcpu)
+{
+	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	vcpu->loaded = true;
+	preempt_enable();
+}
+
+/**
+ * limen_vcpu_put() - and stops
+ * @vcpu: the vCPU
+ *
+ * Context: vcpu->lock.
+ */
+void limen_vcpu_put(struct limen_vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_unregister(&vcpu->preempt);
+	vcpu->loaded = false;
+	limen_ops->put(vcpu);
+	preempt_enable();
+}
+
+/**
+ * limen_vcpu_block() - sleep until something waits for this vCPU
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's thread, no window open.
+ * Return: 0, or -EINTR for a signal.
+ */
+int limen_vcpu_block(struct limen_vcpu *vcpu)
+{
+	u64 start = ktime_get_ns();
+	int err;
+
+	err = rcuwait_wait_event(&vcpu->wait,
+				 READ_ONCE(vcpu->requests) || pi_has_posted(vcpu),
+				 TASK_INTERRUPTIBLE);
+	vcpu->stat[LIMEN_STAT_HALT_NS] += ktime_get_ns() - start;
+	return err ? -EINTR : 0;
+}

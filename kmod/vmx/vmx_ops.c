@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-x behind the vendor contract: the operations table, the probe, and the
+ * memory of VMs and vCPUs. main.c alone names this table.
+ */
+#include <linux/gfp.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+#include <asm/cpufeature.h>
+#include <asm/hypervisor.h>
+#include <asm/processor.h>
+
+#include "../compat.h"
+#include "vmx.h"
+
+struct vmx_config vmx_cfg __read_mostly;
+
+static u64 read_cap(u32 index)
+{
+	u64 val = 0;
+
+	limen_rdmsr_safe(index, &val);
+	return val;
+}
+
+/* SDM Vol. 3, "VMX Capability Reporting Facility": which MSR exists when */
+static void read_caps(struct vmx_msrs *msrs)
+{
+	bool true_ctl;
+
+	msrs->cpuid = cpuid_ecx(1) & BIT(5);
+	if (!msrs->cpuid)
+		return;
+	msrs->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP);
+	msrs->maxphyaddr = boot_cpu_data.x86_phys_bits;
+	msrs->feat_ctl = read_cap(VMX_MSR_FEAT_CTL);
+	msrs->basic = read_cap(VMX_MSR_BASIC);
+	msrs->misc = read_cap(VMX_MSR_MISC);
+
+	true_ctl = msrs->basic & VMX_BASIC_TRUE;
+	msrs->pin = read_cap(true_ctl ? VMX_MSR_TRUE_PIN : VMX_MSR_PIN);
+	msrs->proc = read_cap(true_ctl ? VMX_MSR_TRUE_PROC : VMX_MSR_PROC);
+	msrs->exit = read_cap(true_ctl ? VMX_MSR_TRUE_EXIT : VMX_MSR_EXIT);
+	msrs->entry = read_cap(true_ctl ? VMX_MSR_TRUE_ENTRY : VMX_MSR_ENTRY);
+	if ((msrs->proc >> 32) & VMX_PROC_SECONDARY)
+		msrs->proc2 = read_cap(VMX_MSR_PROC2);
+	if ((msrs->proc2 >> 32) & (VMX_PROC2_EPT | VMX_PROC2_VPID))
+		msrs->ept_vpid = read_cap(VMX_MSR_EPT_VPID);
+
+	msrs->cr0_fixed0 = read_cap(VMX_MSR_CR0_FIXED0);
+	msrs->cr0_fixed1 = read_cap(VMX_MSR_CR0_FIXED1);
+	msrs->cr4_fixed0 = read_cap(VMX_MSR_CR4_FIXED0);
+	msrs->cr4_fixed1 = read_cap(VMX_MSR_CR4_FIXED1);
+}
+
+/* What the running kernel must be, besides the CPU */
+static bool check_kernel(struct limen_caps *caps)
+{
+	bool ok = true;
+
+#ifdef X86_FEATURE_FRED
+	if (cpu_feature_enabled(X86_FEATURE_FRED))
+		ok = limen_cap_need(caps, "idt-event-delivery", false,
+				    "an NMI can't be handed on with FRED: boot with fred=off");
+#endif
+	if (hypervisor_is_type(X86_HYPER_MS_HYPERV))
+		ok = limen_cap_need(caps, "no-enlightened-vmcs", false,
+				    "under Hyper-V, KVM may have replaced VMLAUNCH");
+	return ok;
+}
+
+static int probe(struct limen_caps *caps)
+{
+	struct vmx_msrs msrs = {};
+	u64 perf;
+	int err;
+
+	read_caps(&msrs);
+	/* some machines name the control and lack the MSR */
+	if (limen_rdmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, &perf)) {
+		msrs.exit &= ~((u64)VMX_EXIT_LOAD_PERF << 32);
+		msrs.entry &= ~((u64)VMX_ENTRY_LOAD_PERF << 32);
+	}
+	err = vmx_negotiate(&msrs, &vmx_cfg, caps);
+	if (!check_kernel(caps))
+		err = -EOPNOTSUPP;
+	if (err)
+		return err;
+
+	err = vmx_l1d_init();
+	if (err)
+		return err;
+	err = vmx_setup_cpus();
+	if (err)
+		vmx_l1d_fini();
+	return err;
+}
+
+static void remove(void)
+{
+	vmx_teardown_cpus();
+	vmx_l1d_fini();
+}
+
+static int vm_init(struct limen_vm *vm)
+{
+	struct vmx_vm *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
+
+	if (!vmx)
+		return -ENOMEM;
+	vmx->msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->msr_bitmap) {
+		kfree(vmx);
+		return -ENOMEM;
+	}
+	vmx_bitmap_init(vmx->msr_bitmap);
+	vm->vmx = vmx;
+	return 0;
+}
+
+static void vm_fini(struct limen_vm *vm)
+{
+	if (!vm->vmx)
+		return;
+	free_page((unsigned long)vm->vmx->msr_bitmap);
+	kfree(vm->vmx);
+	vm->vmx = NULL;
+}
+
+static int vcpu_init(struct limen_vcpu *vcpu)
+{
+	static atomic64_t serial = ATOMIC64_INIT(0);
+	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
+
+	if (!vmx)
+		return -ENOMEM;
+	vmx->vmcs = vmx_vmcs_alloc(NUMA_NO_NODE);
+	if (!vmx->vmcs) {
+		kfree(vmx);
+		return -ENOMEM;
+	}
+	vmx->serial = atomic64_inc_return(&serial);
+	vmx->vpid = vmx_vpid_get();
+	vmx->cpu = -1;
+	vmx->sw.gpr = vcpu->regs.gpr;
+	vcpu->vmx = vmx;
+	vcpu->valid = LIMEN_G_ALL;
+	vcpu->entry.dirty = LIMEN_G_ALL;
+	return 0;
+}
+
+static void vcpu_fini(struct limen_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+
+	if (!vmx)
+		return;
+	/* every window has cleared the VMCS: no CPU knows it any more */
+	vmx_vpid_put(vmx->vpid);
+	free_page((unsigned long)vmx->vmcs);
+	kfree(vmx);
+	vcpu->vmx = NULL;
+}
+
+static void trap_msr(struct limen_vm *vm, u32 index, bool read, bool write)
+{
+	vmx_bitmap_trap(vm->vmx->msr_bitmap, index, read, write);
+}
+
+const struct limen_ops vmx_ops = {
+	.name = "vmx",
+	.npt = &npt_format_ept,
+	.probe = probe,
+	.remove = remove,
+	.vm_init = vm_init,
+	.vm_fini = vm_fini,
+	.vcpu_init = vcpu_init,
+	.vcpu_fini = vcpu_fini,
+	.open = vmx_open,
+	.close = vmx_close,
+	.enter = vmx_enter,
+	.fetch = vmx_fetch,
+	.put = vmx_put,
+	.trap_msr = trap_msr,
+	.dump = vmx_dump,
+};

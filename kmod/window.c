@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The interrupt-off window: the only place where root mode, the guest's FPU
+ * state and the guest's MSRs are in the CPU. Everything is given back as it was
+ * found before interrupts go on again, so KVM, hotplug, suspend and a crash never
+ * meet anything of ours.
+ *
+ * Callers (run.c, and limen_fetch()'s) need not know whether root mode was
+ * switched on here or borrowed: a cheaper lease can be put behind these two.
+ */
+#include <linux/delay.h>
+#include <linux/irqflags.h>
+#include <linux/sched.h>
+
+#include "compat.h"
+#include "fpu.h"
+#include "host_check.h"
+#include "limen.h"
+#include "window.h"
+
+/**
+ * limen_window_open() - take root mode on this CPU
+ * @vcpu: the vCPU
+ *
+ * Where another owner is just switching it on or off, waits for it to finish.
+ *
+ * Context: vCPU thread, IRQs on; they are off when it returns.
+ */
+void limen_window_open(struct limen_vcpu *vcpu)
+{
+	for (;;) {
+		local_irq_save(vcpu->irqflags);
+		limen_host_check_open();
+		limen_fpu_load(vcpu);
+		if (!limen_ops->open(vcpu))
+			break;
+		limen_fpu_save(vcpu);
+		local_irq_restore(vcpu->irqflags);
+		cond_resched();
+	}
+	vcpu->window = true;
+	vcpu->stat[LIMEN_STAT_WINDOWS]++;
+}
+
+/**
+ * limen_window_close() - give root mode back
+ * @vcpu: the vCPU
+ *
+ * A host interrupt that ended the guest's run is taken here, as IRQs go on.
+ *
+ * Context: after limen_window_open(), IRQs off.
+ */
+void limen_window_close(struct limen_vcpu *vcpu)
+{
+	vcpu->window = false;
+	limen_ops->close(vcpu);
+	limen_fpu_save(vcpu);
+	limen_host_check_close();
+	local_irq_restore(vcpu->irqflags);
+}
+
+/**
+ * limen_fetch() - bring register groups into memory
+ * @vcpu: a vCPU
+ * @groups: LIMEN_G_*
+ *
+ * Context: the vCPU's thread or vcpu->lock; inside a window or not.
+ */
+void limen_fetch(struct limen_vcpu *vcpu, u32 groups)
+{
+	bool inside = vcpu->window;
+
+	groups &= ~vcpu->valid;
+	if (!groups)
+		return;
+	if (!(groups & ~limen_ops->in_memory))
+		inside = true;
+	if (!inside)
+		limen_window_open(vcpu);
+	limen_ops->fetch(vcpu, groups);
+	vcpu->valid |= groups;
+	if (!inside)
+		limen_window_close(vcpu);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio 1.2 over MMIO: split queues with indirect descriptors and event
+ * indices. virtio_mmio.c is the register file, virtqueue.c the rings, one file
+ * each for the device types.
+ *
+ * The guest owns the rings and may change them at any time. Each descriptor is
+ * read once, checked, and used from our copy. A chain that doesn't fit the
+ * rules breaks the device (DEVICE_NEEDS_RESET), never the VMM.
+ *
+ * Locking: all of struct virtio_dev is under its lock, which is also the lock
+ * of its region on the bus. Device types with a thread of their own take it to
+ * pop and push, and let it go for the I/O in between.
+ */
+#ifndef LIMEN_VIRTIO_H
+#define LIMEN_VIRTIO_H
+
+#include <sys/uio.h>
+
+#include "devices.h"
+
+#define VIRTIO_BASE		0xd0000000ull
+#define VIRTIO_STRIDE		0x1000
+#define VIRTIO_MAX_DEVICES	16
+#define VIRTIO_MAX_QUEUES	2
+#define VIRTQ_MAX		256	/* entries of a queue */
+#define VIRTQ_MAX_SEGS		(VIRTQ_MAX + 2)
+
+#define VIRTIO_TYPE_NET		1
+#define VIRTIO_TYPE_BLOCK		2
+#define VIRTIO_TYPE_CONSOLE	3
+#define VIRTIO_TYPE_RNG		4
+
+#define VIRTIO_FEAT_INDIRECT	(1ull << 28)
+#define VIRTIO_FEAT_EVENT_IDX	(1ull << 29)
+#define VIRTIO_FEAT_VERSION_1	(1ull << 32)
+
+#define VIRTIO_S_DRIVER_OK	0x04
+#define VIRTIO_S_FEATURES_OK	0x08
+#define VIRTIO_S_NEEDS_RESET	0x40
+
+struct virtio_dev;
+
+struct virtq {
+	uint64_t desc_gpa, avail_gpa, used_gpa;
+	uint32_t num;
+	bool ready;
+	/* valid while ready: bounds were checked when it became so */
+	const struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t last_avail;
+	uint16_t used_idx;
+	uint16_t signalled;	/* used_idx at the last interrupt decision */
+	bool signalled_valid;
+};
+
+/* A request: what the device reads (out) and then writes (in). */
+struct virtq_chain {
+	uint16_t head;
+	uint32_t nr_out, nr_in;
+	uint64_t len_out, len_in;
+	struct iovec out[VIRTQ_MAX_SEGS];
+	struct iovec in[VIRTQ_MAX_SEGS];
+};
+
+struct virtio_ops {
+	uint32_t id;
+	uint32_t nr_queues;
+	/* all optional, called with the lock held */
+	void (*notify)(struct virtio_dev *dev, uint32_t queue);
+	void (*started)(struct virtio_dev *dev);	/* DRIVER_OK */
+	void (*reset)(struct virtio_dev *dev);	/* may drop the lock to wait */
+};
+
+struct virtio_dev {
+	pthread_mutex_t lock;
+	struct board *board;
+	const struct virtio_ops *ops;
+	struct irq_line irq;
+	uint64_t base;
+	uint32_t gsi;
+	uint64_t offered, accepted;
+	uint32_t offered_sel, accepted_sel, queue_sel;
+	uint32_t status, interrupts, generation;
+	struct virtq vq[VIRTIO_MAX_QUEUES];
+	const void *config;
+	uint32_t config_len;
+};
+
+/* Common part of each device type's create. @index is the slot, below
+ * VIRTIO_MAX_DEVICES. */
+int virtio_init(struct virtio_dev *dev, struct board *b, uint32_t index,
+		const struct virtio_ops *ops, uint64_t features,
+		const void *config, uint32_t config_len);
+void virtio_fini(struct virtio_dev *dev);
+bool virtio_is_live(const struct virtio_dev *dev);
+/* the guest broke the rules */
+void virtio_broken(struct virtio_dev *dev);
+void virtio_interrupt(struct virtio_dev *dev);
+
+/* virtqueue.c; 1 with a chain, 0 if the queue is empty (or not live), -1 if the
+ * device is broken now */
+int virtq_start(struct virtio_dev *dev, struct virtq *vq);
+int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
+	      struct virtq_chain *chain);
+/* return a chain of which @written bytes were written */
+void virtq_push(struct virtio_dev *dev, struct virtq *vq, uint16_t head,
+		uint32_t written);
+/* interrupt the guest if it wants to know of what was pushed */
+void virtq_signal(struct virtio_dev *dev, struct virtq *vq);
+/* gather or scatter; returns how many bytes were copied */
+size_t iov_gather(const struct iovec *iov, uint32_t count, size_t skip,
+		  void *buf, size_t len);
+size_t iov_scatter(const struct iovec *iov, uint32_t count, size_t skip,
+		   const void *buf, size_t len);
+
+/* device types */
+struct virtio_dev *virtio_console_create(struct board *b, uint32_t index,
+					 struct chardev *chr);
+void virtio_console_destroy(struct virtio_dev *dev);
+struct virtio_dev *virtio_rng_create(struct board *b, uint32_t index);
+void virtio_rng_destroy(struct virtio_dev *dev);
+/* @fd is the device's from here on; -errno in *@err */
+struct virtio_dev *virtio_blk_create(struct board *b, uint32_t index, int fd,
+				     bool read_only, int *err);
+void virtio_blk_destroy(struct virtio_dev *dev);
+
+struct net_backend;
+/* NULL with *@err; the backend belongs to the device */
+struct virtio_dev *virtio_net_create(struct board *b, uint32_t index,
+				     struct net_backend *backend, int *err);
+void virtio_net_destroy(struct virtio_dev *dev);
+
+#endif

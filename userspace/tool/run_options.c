@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command line of 'limen run'. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+#define DEFAULT_MEMORY_MIB	256
+#define MIN_MEMORY_MIB		2
+#define MAX_MEMORY_MIB		(1u << 20)
+
+enum {
+	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
+	OPT_NET, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
+	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_HELP,
+};
+
+static const struct option table[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "net", required_argument, NULL, OPT_NET },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "flat", required_argument, NULL, OPT_FLAT },
+	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
+	{ "testdev", no_argument, NULL, OPT_TESTDEV },
+	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "debugcon", required_argument, NULL, OPT_DEBUGCON },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 }
+};
+
+static void help(void)
+{
+	printf("Usage: limen run --kernel F [options]\n"
+"  --kernel F        bzImage, vmlinux (64-bit or PVH) or multiboot image\n"
+"  --flat ADDR       F is raw: load and start it at ADDR, in real mode below\n"
+"                    1 MiB, else in 32-bit protected mode\n"
+"  --initrd F        initial ram disk; for multiboot modules, F[ ARGS][,F...]\n"
+"  --append S        kernel command line\n"
+"  --cpus N          virtual CPUs, 1 to %d (1)\n"
+"  --memory MIB      guest memory (%d)\n"
+"  --disk F[,ro]     virtio disk on a raw file; up to %d times\n"
+"  --net user        virtio NIC with DHCP, DNS and NAT in this process\n"
+"  --net tap=NAME    virtio NIC on a tap interface\n"
+"  --rng             virtio entropy source\n"
+"  --console C       what has the keyboard: serial (COM1) or virtio (hvc0)\n"
+"  --cpu-features L  +name,-name,... on what the host and the module offer\n"
+"  --testdev         the ports of QEMU's pc-testdev\n"
+"  --debugcon F      where port 0xe9 goes (standard output)\n"
+"  --timeout S       end after S seconds\n"
+"  --stats           print exits and time in guest at the end\n"
+"  --verbose         say how the image is started, and where it was at the end\n"
+"  --device F        the module's node (%s)\n"
+"On a terminal Ctrl-A x quits, Ctrl-A h lists the other keys.\n"
+"\n"
+"Exit status: 0 the guest powered off or reset, or the user quit; (V << 1) | 1\n"
+"for a write of V to port 0xf4; %d setup failed, nothing ran; %d triple fault;\n"
+"%d the guest can't go on; %d error of the module; %d time-out; %d signal.\n",
+	       LIMEN_MAX_VCPUS, DEFAULT_MEMORY_MIB, MAX_DISKS, LIMEN_DEVICE_PATH,
+	       EXIT_SETUP, EXIT_TRIPLE_FAULT, EXIT_GUEST, EXIT_MODULE,
+	       EXIT_TIMEOUT, EXIT_SIGNAL);
+}
+
+static int number(const char *name, const char *s, uint64_t min, uint64_t max,
+		  uint64_t *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoull(s, &end, 0);
+	if (!errno && end != s && !*end && *s != '-' && *v >= min && *v <= max)
+		return 0;
+	complain("%s: '%s' is not a number from %llu to %llu", name, s,
+		 (unsigned long long)min, (unsigned long long)max);
+	return -EINVAL;
+}
+
+static int set_console(struct options *o, const char *s)
+{
+	o->virtio_console = !strcmp(s, "virtio");
+	if (o->virtio_console || !strcmp(s, "serial"))
+		return 0;
+	complain("--console: serial or virtio, not '%s'", s);
+	return -EINVAL;
+}
+
+static int add_disk(struct options *o, const char *s)
+{
+	if (o->nr_disks == MAX_DISKS) {
+		complain("--disk: at most %d", MAX_DISKS);
+		return -EINVAL;
+	}
+	o->disk[o->nr_disks++] = s;
+	return 0;
+}
+
+static int set_number(struct options *o, int opt, const char *s)
+{
+	uint64_t v;
+	int err;
+
+	switch (opt) {
+	case OPT_CPUS:
+		err = number("--cpus", s, 1, LIMEN_MAX_VCPUS, &v);
+		o->cpus = v;
+		return err;
+	case OPT_MEMORY:
+		err = number("--memory", s, MIN_MEMORY_MIB, MAX_MEMORY_MIB, &v);
+		o->memory = v << 20;
+		return err;
+	case OPT_TIMEOUT:
+		err = number("--timeout", s, 1, 0x7fffffff, &v);
+		o->timeout = v;
+		return err;
+	default:
+		err = number("--flat", s, 0, 0xffffffff, &v);
+		o->flat_addr = v;
+		o->flat = true;
+		return err;
+	}
+}
+
+static int set(struct options *o, int opt, const char *s)
+{
+	switch (opt) {
+	case OPT_KERNEL: o->kernel = s; return 0;
+	case OPT_INITRD: o->initrd = s; return 0;
+	case OPT_APPEND: o->append = s; return 0;
+	case OPT_NET: o->net = s; return 0;
+	case OPT_CPU_FEATURES: o->cpu_features = s; return 0;
+	case OPT_DEBUGCON: o->debugcon = s; return 0;
+	case OPT_DEVICE: o->device = s; return 0;
+	case OPT_STATS: o->stats = true; return 0;
+	case OPT_TESTDEV: o->testdev = true; return 0;
+	case OPT_RNG: o->rng = true; return 0;
+	case OPT_VERBOSE: o->verbose = true; return 0;
+	case OPT_DISK: return add_disk(o, s);
+	case OPT_CONSOLE: return set_console(o, s);
+	case OPT_CPUS:
+	case OPT_MEMORY:
+	case OPT_TIMEOUT:
+	case OPT_FLAT: return set_number(o, opt, s);
+	default: return -EINVAL;	/* getopt has said why */
+	}
+}
+
+int run_options(int argc, char **argv, struct options *o)
+{
+	int opt;
+
+	*o = (struct options){
+		.cpus = 1, .memory = (uint64_t)DEFAULT_MEMORY_MIB << 20,
+	};
+	while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (opt == OPT_HELP) {
+			help();
+			return EXIT_OK;
+		}
+		if (set(o, opt, optarg))
+			return EXIT_SETUP;
+	}
+	if (optind < argc) {
+		complain("run: what is '%s'? 'limen run --help' lists the options",
+			 argv[optind]);
+		return EXIT_SETUP;
+	}
+	if (!o->kernel) {
+		complain("run: --kernel is missing: what shall run?");
+		return EXIT_SETUP;
+	}
+	if (o->net && strcmp(o->net, "user") && strncmp(o->net, "tap=", 4)) {
+		complain("--net: user or tap=NAME, not '%s'", o->net);
+		return EXIT_SETUP;
+	}
+	return -1;
+}
