@@ -47,7 +47,10 @@ static bool allowed(const struct limen_mem_range *r, u32 access)
  */
 static void mark_dirty(struct page *page)
 {
-	if ((PageAnon(page) || PageSwapBacked(page)) && !PageDirty(page))
+	struct folio *folio = page_folio(page);
+
+	if ((folio_test_anon(folio) || folio_test_swapbacked(folio)) &&
+	    !folio_test_dirty(folio))
 		set_page_dirty_lock(page);
 }
 
