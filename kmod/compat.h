@@ -9,6 +9,7 @@
 
 #include <linux/errno.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
@@ -129,5 +130,15 @@ static inline void limen_hrtimer_setup(struct hrtimer *timer,
 #else
 #define limen_hrtimer_setup	hrtimer_setup
 #endif
+
+/* No mprotect() makes this mapping executable later. */
+static inline void limen_vma_never_exec(struct vm_area_struct *vma)
+{
+#ifdef LIMEN_HAVE_VM_FLAGS_CLEAR
+	vm_flags_clear(vma, VM_MAYEXEC);
+#else
+	vma->vm_flags &= ~VM_MAYEXEC;
+#endif
+}
 
 #endif

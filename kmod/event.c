@@ -188,9 +188,8 @@ static void pick_irq(struct limen_vcpu *vcpu)
 		return;
 	}
 	pi_accept(vcpu, vector);
+	/* any other one is now of no higher class, and waits for the EOI */
 	inject(vcpu, event_of(vector, LIMEN_TYPE_EXTINT, false), 0, 0);
-	if (pi_pick(vcpu) >= 0)
-		vcpu->entry.irq_window = true;
 }
 
 /**

@@ -77,7 +77,8 @@ static bool wants_insn(const struct limen_vcpu *vcpu)
 		return true;
 	if (exit->kind == LIMEN_KIND_DR && exit->dr.encoded)
 		return true;
-	if (exit->kind == LIMEN_KIND_IO && exit->io.string && !exit->io.has_seg)
+	if (exit->kind == LIMEN_KIND_IO && exit->io.string &&
+	    (!exit->io.has_seg || !exit->io.addr_size))
 		return true;
 	return !exit->insn_len && steps_over(exit->kind);
 }
@@ -184,6 +185,28 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
+/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
+static bool cr_operand(struct limen_vcpu *vcpu)
+{
+	struct limen_exit *exit = &vcpu->exit;
+	struct limen_prefixes p;
+	int mode = limen_mode(vcpu);
+	bool stack;
+	u64 ea;
+	u8 seg;
+
+	if (!exit->cr.mem_at) {
+		exit->cr.val = vcpu->regs.gpr[exit->cr.gpr];
+		return true;
+	}
+	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
+	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
+			   vcpu->regs.rip + exit->insn_len, &stack);
+	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
+	return !limen_read_guest(vcpu, limen_linear(vcpu, seg, ea),
+				 &exit->cr.val, sizeof(exit->cr.val));
+}
+
 /**
  * limen_handle_exit() - act on vcpu->exit
  * @vcpu: the vCPU
@@ -202,8 +225,8 @@ enum limen_next limen_handle_exit(struct limen_vcpu *vcpu)
 		if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n,
 					limen_mode(vcpu)))
 			return LIMEN_RELOAD;
-		if (vcpu->exit.kind == LIMEN_KIND_CR)
-			vcpu->exit.cr.val = vcpu->regs.gpr[vcpu->exit.cr.gpr];
+		if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu))
+			return LIMEN_RELOAD;
 	}
 	next = dispatch(vcpu);
 	/* limen_raise() found a fault within a double fault */

@@ -131,6 +131,77 @@ static int addr_bytes(int mode, const struct limen_prefixes *p)
 	return (mode == 32) != p->addrsize ? 4 : 2;
 }
 
+/* SDM Vol. 2, "16-Bit Addressing Forms with the ModR/M Byte" */
+static u64 ea16(const u8 *m, const u64 *gpr, bool *stack)
+{
+	static const s8 base[8] = {
+		LIMEN_RBX, LIMEN_RBX, LIMEN_RBP, LIMEN_RBP,
+		LIMEN_RSI, LIMEN_RDI, LIMEN_RBP, LIMEN_RBX,
+	};
+	static const s8 index[8] = {
+		LIMEN_RSI, LIMEN_RDI, LIMEN_RSI, LIMEN_RDI, -1, -1, -1, -1,
+	};
+	int mod = m[0] >> 6, rm = m[0] & 7;
+	u16 ea = 0;
+
+	*stack = false;
+	if (mod || rm != 6) {
+		ea = gpr[base[rm]] + (index[rm] < 0 ? 0 : gpr[index[rm]]);
+		*stack = base[rm] == LIMEN_RBP;
+	}
+	if (mod == 1)
+		ea += (s8)m[1];
+	else if (mod == 2 || rm == 6)
+		ea += m[1] | m[2] << 8;
+	return ea;
+}
+
+/**
+ * limen_insn_ea() - the offset that a memory operand names
+ * @m: ModRM, complete: see limen_insn_complete()
+ * @mode: 16, 32 or 64
+ * @p: the instruction's prefixes
+ * @gpr: registers
+ * @next_rip: of the instruction behind
+ * @stack: set when SS, not DS, is the default segment
+ *
+ * SDM Vol. 2, "32-Bit Addressing Forms with the ModR/M Byte" and "... SIB Byte".
+ *
+ * Context: any.
+ * Return: the offset, by the address size.
+ */
+u64 limen_insn_ea(const u8 *m, int mode, const struct limen_prefixes *p,
+		  const u64 *gpr, u64 next_rip, bool *stack)
+{
+	int bytes = addr_bytes(mode, p);
+	int mod = m[0] >> 6, rm = m[0] & 7, base = rm;
+	s32 disp32;
+	u64 ea = 0;
+
+	if (bytes == 2)
+		return ea16(m, gpr, stack);
+	m++;
+	if (rm == 4) {
+		int index = (*m >> 3 & 7) | (p->rex & 2) << 2;
+
+		if (index != 4)
+			ea = gpr[index] << (*m >> 6);
+		base = *m++ & 7;
+	}
+	*stack = !(p->rex & 1) && (base == LIMEN_RSP || (base == LIMEN_RBP && mod));
+	if (mod || base != 5)
+		ea += gpr[base | (p->rex & 1) << 3];
+	else if (rm == 5 && mode == 64)
+		ea += next_rip;
+	if (mod == 1) {
+		ea += (s8)*m;
+	} else if (mod == 2 || (!mod && base == 5)) {
+		memcpy(&disp32, m, sizeof(disp32));
+		ea += disp32;
+	}
+	return bytes == 8 ? ea : (u32)ea;
+}
+
 /*
  * MOV to or from CR and DR: 0f 20-23 /r; the mod bits are ignored. On AMD a LOCK
  * prefix makes CR0 CR8 (APM Vol. 3, "MOV CRn": AltMovCr8).
@@ -170,9 +241,8 @@ static int complete_cr(struct limen_exit *exit, const u8 *op, int n,
 		return 2;
 	}
 	if (n >= 3 && op[0] == 0x0f && op[1] == 0x01 && (op[2] >> 3 & 7) == 6) {
-		/* only the register form: a memory operand is for the library */
 		if (op[2] >> 6 != 3)
-			return -EINVAL;
+			exit->cr.mem_at = p->len + 2;
 		len = modrm_len(op + 2, n - 2, addr_bytes(mode, p));
 		exit->cr.op = LIMEN_CR_LMSW;
 		exit->cr.gpr = (op[2] & 7) | (p->rex & 1) << 3;

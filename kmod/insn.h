@@ -35,6 +35,8 @@ void limen_insn_prefixes(const u8 *insn, int n, bool long_mode,
 			 struct limen_prefixes *p);
 int limen_insn_complete(struct limen_exit *exit, const u8 *insn, int n,
 			int mode);
+u64 limen_insn_ea(const u8 *m, int mode, const struct limen_prefixes *p,
+		  const u64 *gpr, u64 next_rip, bool *stack);
 int limen_insn_mov(const u8 *insn, int n, int mode, struct limen_mov *mov);
 
 #endif

@@ -36,6 +36,12 @@ static void fill_io(struct limen_vcpu *vcpu, struct limen_run *run)
 			       (u32)(BIT_ULL(8 * exit->io.size) - 1);
 }
 
+static void fill_insn(struct limen_vcpu *vcpu, struct limen_run *run)
+{
+	run->insn_bytes = limen_fetch_insn(vcpu);
+	memcpy(run->insn, vcpu->exit.insn, sizeof(vcpu->exit.insn));
+}
+
 static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -47,8 +53,7 @@ static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->mmio.apic = pi_is_xapic(vcpu) &&
 			 !((exit->npf.gpa ^ vcpu->pi.base) >> 12 << 12);
 	run->mmio.vectoring = !!(exit->event & LIMEN_EVENT_VALID);
-	run->insn_bytes = limen_fetch_insn(vcpu);
-	memcpy(run->insn, exit->insn, sizeof(exit->insn));
+	fill_insn(vcpu, run);
 }
 
 static void fill_msr(struct limen_vcpu *vcpu, struct limen_run *run)
@@ -100,7 +105,7 @@ void limen_fill_run(struct limen_vcpu *vcpu)
 	case LIMEN_EXIT_IO:
 		fill_io(vcpu, run);
 		if (vcpu->exit.io.string)
-			run->insn_bytes = limen_fetch_insn(vcpu);
+			fill_insn(vcpu, run);
 		break;
 	case LIMEN_EXIT_MMIO:
 	case LIMEN_EXIT_FAULT:

@@ -220,6 +220,7 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
 		return -EINVAL;
+	limen_vma_never_exec(vma);
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

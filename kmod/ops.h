@@ -116,6 +116,7 @@ struct limen_exit {
 			u8 nr;
 			u8 gpr;
 			u8 op;		/* enum limen_cr_op */
+			u8 mem_at;	/* LMSW from memory: ModRM at insn[mem_at] */
 			u16 val;
 		} cr;
 		struct {

@@ -208,6 +208,17 @@ static int events_get(struct limen_vcpu *vcpu, void *data, u32 len)
 
 	limen_fetch(vcpu, LIMEN_G_INTR);
 	*out = vcpu->ev;
+	/* of an event that is gone only the number may be left behind */
+	if (!(out->injected & LIMEN_EVENT_VALID)) {
+		out->injected = 0;
+		out->injected_error = 0;
+		out->insn_len = 0;
+	}
+	if (!(out->exception & LIMEN_EVENT_VALID)) {
+		out->exception = 0;
+		out->exception_error = 0;
+		out->exception_payload = 0;
+	}
 	out->nmi_pending = min(out->nmi_pending + atomic_read(&vcpu->nmi_posted), 2);
 	return 0;
 }

@@ -261,8 +261,10 @@ int limen_translate(struct limen_vcpu *vcpu, struct limen_translate *t)
 	struct walk w = { .vcpu = vcpu, .gva = t->gva, .access = t->access };
 	int tries, ret = -EAGAIN;
 
-	if (t->access & ~(LIMEN_ACCESS_READ | LIMEN_ACCESS_WRITE |
-			  LIMEN_ACCESS_EXEC | LIMEN_ACCESS_USER))
+	u32 kind = t->access & ~LIMEN_ACCESS_USER;
+
+	if (kind != LIMEN_ACCESS_READ && kind != LIMEN_ACCESS_WRITE &&
+	    kind != LIMEN_ACCESS_EXEC)
 		return -EINVAL;
 	t->fault = 0;
 	t->error = 0;
@@ -303,6 +305,61 @@ static int read_linear(struct limen_vcpu *vcpu, u64 gva, void *buf, int len)
 	if (limen_translate(vcpu, &t) || t.fault)
 		return -EFAULT;
 	return limen_mem_read(vcpu->vm, t.gpa, buf, len);
+}
+
+/**
+ * limen_linear() - linear address of an operand
+ * @vcpu: the vCPU
+ * @seg: enum limen_sreg
+ * @offset: effective address
+ *
+ * Limits are not checked: a plain access would have faulted before it exited.
+ *
+ * Context: vCPU thread.
+ * Return: the address.
+ */
+u64 limen_linear(struct limen_vcpu *vcpu, u8 seg, u64 offset)
+{
+	int mode = limen_mode(vcpu);
+
+	if (mode != 64)
+		return (u32)(vcpu->sregs.seg[seg].base + offset);
+	if (seg == LIMEN_FS || seg == LIMEN_GS)
+		return vcpu->sregs.seg[seg].base + offset;
+	return offset;
+}
+
+/**
+ * limen_read_guest() - read an operand as the guest's CPU would
+ * @vcpu: the vCPU
+ * @gva: linear address
+ * @buf: kernel memory
+ * @len: bytes
+ *
+ * Context: vCPU thread, no window open; sleeps.
+ * Return: 0, or -EFAULT: a fault was raised in the guest, or no memory is there.
+ */
+int limen_read_guest(struct limen_vcpu *vcpu, u64 gva, void *buf, int len)
+{
+	u32 user = limen_cpl(vcpu) == 3 ? LIMEN_ACCESS_USER : 0;
+	int n;
+
+	for (; len; len -= n, gva += n, buf += n) {
+		struct limen_translate t = {
+			.gva = gva, .access = LIMEN_ACCESS_READ | user,
+		};
+
+		n = min_t(int, len, 4096 - (gva & 4095));
+		if (limen_translate(vcpu, &t))
+			return -EFAULT;
+		if (t.fault) {
+			limen_raise(vcpu, t.fault & 0xff, t.error, gva);
+			return -EFAULT;
+		}
+		if (limen_mem_read(vcpu->vm, t.gpa, buf, n))
+			return -EFAULT;
+	}
+	return 0;
 }
 
 /**

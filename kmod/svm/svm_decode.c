@@ -58,8 +58,10 @@ static void decode_io(const struct svm_raw *raw, struct limen_exit *exit)
 	exit->io.rep = info & SVM_IO_REP;
 	exit->io.addr_size = (info >> 7 & 7) << 1;
 	exit->io.seg = info >> 10 & 7;
-	/* The segment is there with decode assists; INS always uses ES. The
-	 * address size is always there, but QEMU's TCG leaves it out. */
+	/*
+	 * The segment is there with decode assists; INS always uses ES. The
+	 * address size is always there, but QEMU's TCG leaves it out.
+	 */
 	exit->io.has_seg = (raw->has_decode || exit->io.in) && exit->io.addr_size;
 	if (exit->io.in)
 		exit->io.seg = LIMEN_ES;

@@ -116,12 +116,68 @@ static void mov_cr_of_another_register_is_refused(struct kunit *test)
 {
 	static const u8 to_cr4[] = { 0x0f, 0x22, 0xe0 };
 	static const u8 to_dr0[] = { 0x0f, 0x23, 0xc0 };
-	static const u8 lmsw_mem[] = { 0x0f, 0x01, 0x37 };
 	struct limen_exit exit = { .kind = LIMEN_KIND_CR };
 
 	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, to_cr4, 3, 64), -EINVAL);
 	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, to_dr0, 3, 64), -EINVAL);
-	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, lmsw_mem, 3, 64), -EINVAL);
+}
+
+static void lmsw_from_memory_names_its_operand(struct kunit *test)
+{
+	/* lmsw 8(%rax,%rcx,4) */
+	static const u8 lmsw[] = { 0x0f, 0x01, 0x74, 0x88, 0x08 };
+	struct limen_exit exit = { .kind = LIMEN_KIND_CR };
+
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, lmsw, 4, 64), -EINVAL);
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, lmsw, 5, 64), 0);
+	KUNIT_EXPECT_EQ(test, exit.cr.op, LIMEN_CR_LMSW);
+	KUNIT_EXPECT_EQ(test, exit.cr.mem_at, 2);
+	KUNIT_EXPECT_EQ(test, exit.insn_len, 5);
+}
+
+/* Prefixes, then ModRM and what follows; the offset by hand from SDM Vol. 2 */
+static const struct {
+	u8 mode;
+	u8 prefix[2];
+	u8 nr_prefix;
+	u8 m[6];
+	u64 ea;
+	bool stack;
+} ea_cases[] = {
+	{ 64, {}, 0, { 0x00 }, 0x1000, false },			/* (%rax) */
+	{ 64, {}, 0, { 0x45, 0xf0 }, 0x6000 - 16, true },	/* -16(%rbp) */
+	{ 64, { 0x41 }, 1, { 0x45, 0x10 }, 0xe010, false },	/* 16(%r13) */
+	{ 64, {}, 0, { 0x04, 0x88 }, 0x1000 + 4 * 0x2000, false },
+	{ 64, {}, 0, { 0x04, 0x24 }, 0x5000, true },		/* (%rsp) */
+	{ 64, { 0x42 }, 1, { 0x04, 0x20 }, 0x1000 + 0xd000, false }, /* (%rax,%r12) */
+	{ 64, {}, 0, { 0x04, 0x25, 0x44, 0x33, 0x22, 0x11 }, 0x11223344, false },
+	{ 64, {}, 0, { 0x05, 0xfe, 0xff, 0xff, 0xff }, 0x9000 - 2, false }, /* -2(%rip) */
+	{ 64, { 0x67 }, 1, { 0x40, 0x80 }, 0x1000 - 0x80, false },
+	{ 32, {}, 0, { 0x05, 0x44, 0x33, 0x22, 0x11 }, 0x11223344, false },
+	{ 32, {}, 0, { 0x80, 0x00, 0x00, 0xff, 0xff }, 0xffff1000, false },
+	{ 16, {}, 0, { 0x00 }, 0x4000 + 0x7000, false },	/* (%bx,%si) */
+	{ 16, {}, 0, { 0x46, 0xff }, 0x5fff, true },		/* -1(%bp) */
+	{ 16, {}, 0, { 0x06, 0x34, 0x12 }, 0x1234, false },
+	{ 16, {}, 0, { 0x87, 0x00, 0xd0 }, 0x1000, false },	/* wraps at 64 KiB */
+};
+
+static void effective_addresses_are_the_manuals(struct kunit *test)
+{
+	struct limen_prefixes p;
+	u64 gpr[LIMEN_NR_GPR];
+	bool stack;
+	int i;
+
+	for (i = 0; i < LIMEN_NR_GPR; i++)
+		gpr[i] = 0x1000 * (i + 1);
+	for (i = 0; i < ARRAY_SIZE(ea_cases); i++) {
+		limen_insn_prefixes(ea_cases[i].prefix, ea_cases[i].nr_prefix,
+				    ea_cases[i].mode == 64, &p);
+		KUNIT_EXPECT_EQ_MSG(test, ea_cases[i].ea,
+				    limen_insn_ea(ea_cases[i].m, ea_cases[i].mode, &p,
+						  gpr, 0x9000, &stack), "case %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, ea_cases[i].stack, stack, "case %d", i);
+	}
 }
 
 /* The way of 32-bit code to CR8 on AMD */
@@ -180,6 +236,17 @@ static void string_io_takes_segment_and_address_size(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, exit.io.addr_size, insn[i].size, "row %d", i);
 		KUNIT_EXPECT_EQ_MSG(test, exit.insn_len, insn[i].n, "row %d", i);
 	}
+}
+
+static void ins_writes_to_es_whatever_the_prefix(struct kunit *test)
+{
+	static const u8 fs_insb[] = { 0x64, 0x6c };
+	struct limen_exit exit = {
+		.kind = LIMEN_KIND_IO, .io = { .string = true, .in = true },
+	};
+
+	KUNIT_EXPECT_EQ(test, limen_insn_complete(&exit, fs_insb, 2, 64), 0);
+	KUNIT_EXPECT_EQ(test, exit.io.seg, (u8)LIMEN_ES);
 }
 
 struct mov_row {
@@ -317,9 +384,12 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(rex_is_a_prefix_in_64_bit_code_only),
 	KUNIT_CASE(mov_cr_names_register_and_direction),
 	KUNIT_CASE(mov_cr_of_another_register_is_refused),
+	KUNIT_CASE(lmsw_from_memory_names_its_operand),
+	KUNIT_CASE(effective_addresses_are_the_manuals),
 	KUNIT_CASE(lock_makes_cr8_of_cr0),
 	KUNIT_CASE(mov_dr_names_register_and_direction),
 	KUNIT_CASE(string_io_takes_segment_and_address_size),
+	KUNIT_CASE(ins_writes_to_es_whatever_the_prefix),
 	KUNIT_CASE(plain_movs_are_decoded),
 	KUNIT_CASE(anything_but_a_plain_mov_is_refused),
 	KUNIT_CASE(random_bytes_are_never_read_past_their_end),

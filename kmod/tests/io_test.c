@@ -123,7 +123,7 @@ static void string_io_moves_rip_when_the_vmm_says_it_is_done(struct kunit *test)
 	static const struct limen_exit exits[] = {
 		{ .kind = LIMEN_KIND_IO, .insn_len = 2,
 		  .io = { .port = 0x60, .size = 1, .in = true, .string = true,
-			  .rep = true, .has_seg = true } },
+			  .rep = true, .has_seg = true, .addr_size = 8 } },
 	};
 	struct limen_vcpu *vcpu = vcpu_64(test);
 

@@ -170,6 +170,20 @@ static void set_drops_what_was_there(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(clean, state_of(test, vcpu), sizeof(*clean)), 0);
 }
 
+static void priorities_follow_from_the_rest(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+	struct limen_apic *state = state_of(test, vcpu);
+
+	pi_vapic_set(state->regs, PI_REG_TPR, 0x31);
+	pi_vapic_set(state->regs, PI_REG_PPR, 0xf0);
+	pi_vapic_set(state->regs, PI_REG_TMCCT, 77);
+	KUNIT_EXPECT_EQ(test, pi_check_state(vcpu, state), 0);
+	pi_set_state(vcpu, state);
+	KUNIT_EXPECT_EQ(test, pi_vapic_get(vcpu->pi.page, PI_REG_PPR), 0x31u);
+	KUNIT_EXPECT_EQ(test, state_of(test, vcpu)->period_left, 0ull);
+}
+
 static bool refuses(struct limen_vcpu *vcpu, const struct limen_apic *good, u32 off,
 		    u32 val)
 {
@@ -271,6 +285,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(armed_count_is_never_zero),
 	KUNIT_CASE(deadline_waits_for_the_tsc_of_the_same_transfer),
 	KUNIT_CASE(set_drops_what_was_there),
+	KUNIT_CASE(priorities_follow_from_the_rest),
 	KUNIT_CASE(impossible_registers_are_refused),
 	KUNIT_CASE(impossible_modes_and_times_are_refused),
 	KUNIT_CASE(every_state_a_guest_can_reach_is_accepted),

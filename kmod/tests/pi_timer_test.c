@@ -139,6 +139,8 @@ static void divider_slows_the_count(struct kunit *test)
 	KUNIT_EXPECT_LE(test, vcpu->pi.target, now + 1000ull * MS);
 	KUNIT_EXPECT_GT(test, vcpu->pi.target, now + 990ull * MS);
 	KUNIT_EXPECT_LE(test, read(vcpu, PI_REG_TMCCT), 1000u * MS);
+	write(vcpu, PI_REG_TDCR, 0);
+	KUNIT_EXPECT_GT(test, vcpu->pi.target, now + 1900ull * MS);
 }
 
 static void periodic_fires_again_and_skips_what_was_missed(struct kunit *test)

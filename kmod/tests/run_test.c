@@ -263,6 +263,17 @@ static void nmis_are_two_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->ev.nmi_pending, 1);
 }
 
+static void one_nmi_is_held_while_another_is_in_service(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	vcpu->ev.nmi_blocked = 1;
+	limen_vcpu_nmi(vcpu);
+	limen_vcpu_nmi(vcpu);
+	fake_run(test, vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.nmi_pending, 1);
+}
+
 static void sipi_starts_a_waiting_vcpu_only(struct kunit *test)
 {
 	struct limen_vcpu *ap = fake_vcpu(test, 1);
@@ -477,6 +488,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(interrupt_waits_for_if),
 	KUNIT_CASE(interrupted_delivery_is_finished),
 	KUNIT_CASE(nmis_are_two_at_most),
+	KUNIT_CASE(one_nmi_is_held_while_another_is_in_service),
 	KUNIT_CASE(sipi_starts_a_waiting_vcpu_only),
 	KUNIT_CASE(init_resets_and_waits),
 	KUNIT_CASE(init_and_sipi_together_start_it_anew),

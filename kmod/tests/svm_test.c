@@ -110,6 +110,9 @@ static void outs_without_decode_assists_wants_its_prefixes_read(struct kunit *te
 	raw.info1 |= 1;
 	KUNIT_EXPECT_TRUE(test, decode(raw).io.has_seg);
 	KUNIT_EXPECT_EQ(test, decode(raw).io.seg, (u8)LIMEN_ES);
+	/* QEMU's TCG leaves the address size out */
+	raw.info1 &= ~0x380;
+	KUNIT_EXPECT_FALSE(test, decode(raw).io.has_seg);
 }
 
 static void nested_page_fault_says_address_and_access(struct kunit *test)
@@ -187,6 +190,24 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, decode(raw).event_error, 0u);
 	raw.int_info = 0x41;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+}
+
+static void event_of_an_instruction_is_left_to_the_instruction(struct kunit *test)
+{
+	static const u32 events[] = { 0x80000480, 0x80000303, 0x80000304 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		struct svm_raw raw = { .code = 0x400, .int_info = events[i],
+				       .entry_rip = RIP };
+
+		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+		/* unless it was injected, and nothing ran since */
+		raw.event_inj = events[i];
+		KUNIT_EXPECT_EQ(test, decode(raw).event, events[i]);
+		raw.entry_rip = RIP - 2;
+		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	}
 }
 
 /* INT n, INT3, INTO: RIP is at the instruction, and running it again delivers it */
@@ -314,6 +335,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(control_registers_are_encoded_without_decode_assists),
 	KUNIT_CASE(exceptions_have_error_and_payload),
 	KUNIT_CASE(interrupted_delivery_is_carried_over),
+	KUNIT_CASE(event_of_an_instruction_is_left_to_the_instruction),
 	KUNIT_CASE(what_an_instruction_raised_is_not_carried_over),
 	KUNIT_CASE(cpus_are_judged_by_their_features),
 	KUNIT_CASE(refusal_names_what_is_missing),

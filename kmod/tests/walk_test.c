@@ -353,12 +353,15 @@ static void instruction_is_read_across_a_page_boundary(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limen_fetch_insn(vcpu), 0);
 }
 
-static void unknown_access_bits_are_refused(struct kunit *test)
+static void access_is_one_of_three(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test);
 	u64 gpa;
 
 	KUNIT_EXPECT_EQ(test, access(vcpu, GVA, BIT(4), &gpa), -3);
+	KUNIT_EXPECT_EQ(test, access(vcpu, GVA, 0, &gpa), -3);
+	KUNIT_EXPECT_EQ(test, access(vcpu, GVA, USER, &gpa), -3);
+	KUNIT_EXPECT_EQ(test, access(vcpu, GVA, WR | EXEC, &gpa), -3);
 }
 
 static struct kunit_case cases[] = {
@@ -379,7 +382,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(mode_and_privilege_come_from_the_segments),
 	KUNIT_CASE(rip_counts_from_the_code_segment_outside_64_bit),
 	KUNIT_CASE(instruction_is_read_across_a_page_boundary),
-	KUNIT_CASE(unknown_access_bits_are_refused),
+	KUNIT_CASE(access_is_one_of_three),
 	{}
 };
 

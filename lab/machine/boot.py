@@ -1,8 +1,4 @@
-"""Getting at the kernel inside a bzImage, and at the way into it.
-
-A vmlinux that is put into RAM uncompressed and entered by the PVH protocol saves
-most of the boot under emulation; Debian's kernels and ours allow it.
-"""
+"""Getting at the kernel inside a bzImage, and booting that uncompressed in Bochs."""
 
 import lzma
 import os
@@ -12,8 +8,7 @@ import sys
 import tempfile
 import zlib
 
-XEN_ELFNOTE_PHYS32_ENTRY = 18
-PT_LOAD, PT_NOTE = 1, 4
+PT_LOAD = 1
 
 ROM_ADDRESS = 0xD0000
 ROM_SIZE = 1024
@@ -68,20 +63,9 @@ def _segments(elf):
         yield kind, offset, paddr, filesz, memsz
 
 
-def pvh_entry(elf):
-    """Return the physical address where the PVH protocol enters, or None."""
-    for kind, offset, _, filesz, _ in _segments(elf):
-        if kind != PT_NOTE:
-            continue
-        pos, end = offset, offset + filesz
-        while pos + 12 <= end:
-            namesz, descsz, note = struct.unpack_from("<III", elf, pos)
-            name = elf[pos + 12:pos + 12 + namesz]
-            desc = pos + 12 + (namesz + 3) // 4 * 4
-            if name == b"Xen\0" and note == XEN_ELFNOTE_PHYS32_ENTRY:
-                return int.from_bytes(elf[desc:desc + min(descsz, 8)], "little")
-            pos = desc + (descsz + 3) // 4 * 4
-    return None
+def entry(elf):
+    """Return the physical address where the 64-bit boot protocol enters."""
+    return struct.unpack_from("<Q", elf, 24)[0]
 
 
 def flatten(elf):
@@ -115,21 +99,21 @@ def memory_end(elf):
     return max(s[2] + s[4] for s in _segments(elf) if s[0] == PT_LOAD)
 
 
-def boot_rom(source, entry, cmdline, initrd, initrd_size, loads):
+def boot_rom(source, start, cmdline, initrd, initrd_size, loads):
     """Return the option ROM that loads and enters the kernel; see boot.S."""
     with tempfile.TemporaryDirectory() as tmp:
         obj, elf, rom = (os.path.join(tmp, n) for n in ("o", "elf", "rom"))
         macros = {"ROM": ROM_ADDRESS, "ROM_BLOCKS": ROM_SIZE // 512, "PARAM_LOADS": MAX_LOADS}
-        subprocess.run(["gcc", "-m32", "-c", "-o", obj, source,
+        subprocess.run(["gcc", "-c", "-o", obj, source,
                         *(f"-D{k}={v}" for k, v in macros.items())], check=True)
-        subprocess.run(["ld", "-m", "elf_i386", "-Ttext=0", "-o", elf, obj], check=True)
+        subprocess.run(["ld", "-Ttext=0", "-o", elf, obj], check=True)
         subprocess.run(["objcopy", "-O", "binary", "-j", ".text", elf, rom], check=True)
         with open(rom, "rb") as f:
             image = bytearray(f.read())
     if len(image) > ROM_SIZE:
         raise BootError("the boot ROM has outgrown its size")
     image += bytes(ROM_SIZE - len(image))
-    words = [entry, cmdline, initrd, initrd_size, *(w for load in loads for w in load)]
+    words = [start, cmdline, initrd, initrd_size, *(w for load in loads for w in load)]
     struct.pack_into(f"<{len(words)}I", image, ROM_PARAMS, *words)
     image[-1] = -sum(image) & 0xFF
     return bytes(image)

@@ -13,15 +13,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = 4096
 MIB = 1 << 20
 
+# Bochs's TSC counts instructions, IPS of them in a virtual second, whatever frequency
+# CPUID claims. A kernel that believes CPUID sleeps and delays 17 times too long.
+IPS = 200_000_000
+
 BOCHS_MODELS = {"vmx": "corei7_skylake_x", "svm-bochs": "ryzen"}
 CPUS = ["svm", *BOCHS_MODELS]
 
 COMMAND_LINE = "console=ttyS0,115200 panic=-1 no_timer_check tsc=reliable nokaslr loglevel=5"
-
-# Bochs counts the local APIC's timer and the TSC at its `ips`, here 200 MHz, but its
-# CPUID leaf 15h promises gigahertz: Linux would arm each timer far too short, and
-# take 190 000 timer interrupts a second. Told the TSC's rate, it measures the APIC's.
-BOCHS_COMMAND_LINE = "tsc_early_khz=200000"
 
 
 @dataclass
@@ -33,9 +32,10 @@ class Machine:
     mem: int
     icount: bool
     directory: str
-    vmlinux: bytes
+    kernel: bytes
     initrd: bytes
     append: str
+    noacpi: bool = False
     bochs: str = ""
     console: str = ""
 
@@ -51,8 +51,9 @@ class Machine:
 
     def cmdline(self):
         """Return the kernel's command line."""
-        bochs = BOCHS_COMMAND_LINE if self.cpu in BOCHS_MODELS else ""
-        return " ".join(f"{COMMAND_LINE} {bochs} {self.append}".split())
+        tsc = "" if self.cpu == "svm" else f"tsc_early_khz={IPS // 1000} "
+        acpi = "acpi=off " if self.noacpi else ""
+        return f"{COMMAND_LINE} {tsc}{acpi}{self.append}".strip()
 
 
 def command(machine):
@@ -69,7 +70,7 @@ def _qemu(m):
         "-accel", "tcg" if m.icount else "tcg,thread=multi", *icount,
         "-machine", "pc,usb=off", "-cpu", "EPYC,+svm,+npt,+vgif,+svme-addr-chk",
         "-smp", str(m.smp), "-m", str(m.mem),
-        "-kernel", m.write("kernel", m.vmlinux), "-initrd", m.write("initrd", m.initrd),
+        "-kernel", m.write("kernel", m.kernel), "-initrd", m.write("initrd", m.initrd),
         "-append", m.cmdline(),
         "-display", "none", "-vga", "none", "-monitor", "none", "-no-reboot",
         "-chardev", f"serial,id=console,path={m.console}", "-serial", "chardev:console",
@@ -78,26 +79,23 @@ def _qemu(m):
 
 
 def _bochs(m):
-    base, kernel = boot.flatten(m.vmlinux)
-    entry = boot.pvh_entry(m.vmlinux)
-    if entry is None:
-        raise boot.BootError("the kernel has no PVH entry (CONFIG_PVH)")
+    base, flat = boot.flatten(m.kernel)
     end = m.mem * MIB - 2 * MIB
     initrd = (end - len(m.initrd)) // PAGE * PAGE
     cmdline = initrd - PAGE
-    if cmdline < boot.memory_end(m.vmlinux):
+    if cmdline < boot.memory_end(m.kernel):
         raise boot.BootError("the machine has too little memory for its initramfs")
 
-    disk, loads = boot.boot_disk([(base, kernel), (initrd, m.initrd),
+    disk, loads = boot.boot_disk([(base, flat), (initrd, m.initrd),
                                   (cmdline, m.cmdline().encode() + b"\0")])
     m.write("disk", disk)
-    m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), entry, cmdline, initrd,
-                                      len(m.initrd), loads))
+    m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), boot.entry(m.kernel),
+                                      cmdline, initrd, len(m.initrd), loads))
     m.write("bochs.rc", b"c\n")
 
     prefix = os.path.join(m.bochs, "root")
     words = {
-        "MODEL": BOCHS_MODELS[m.cpu], "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
+        "MODEL": BOCHS_MODELS[m.cpu], "IPS": IPS, "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
         "DIR": m.directory, "COM1": m.console,
     }
     with open(os.path.join(HERE, "bochsrc.in"), encoding="ascii") as f:

@@ -104,6 +104,19 @@ static int exit_status(const struct machine *m)
 	}
 }
 
+/* where a guest that hung was */
+static void print_places(const struct machine *m)
+{
+	for (uint32_t i = 0; i < m->nr_vcpus; i++) {
+		struct limen_vcpu *vcpu = m->vcpu[i].vcpu;
+		const struct limen_run *run = limen_vcpu_page(vcpu);
+
+		complain("vCPU %u: rip 0x%llx rsp 0x%llx rflags 0x%llx cr0 0x%llx cr3 0x%llx, %u-bit",
+			 i, run->regs.rip, run->regs.gpr[LIMEN_RSP],
+			 run->regs.rflags, run->cr0, run->cr3, run->mode);
+	}
+}
+
 int run_main(int argc, char **argv)
 {
 	struct machine *m = calloc(1, sizeof(*m));
@@ -127,6 +140,8 @@ int run_main(int argc, char **argv)
 		terminal_restore();
 		fflush(stdout);
 		ret = exit_status(m);
+		if (o.verbose)
+			print_places(m);
 		if (o.stats)
 			print_stats(m);
 	}

@@ -60,7 +60,7 @@ static void help(void)
 "  --debugcon F      where port 0xe9 goes (standard output)\n"
 "  --timeout S       end after S seconds\n"
 "  --stats           print exits and time in guest at the end\n"
-"  --verbose         say how the image is started\n"
+"  --verbose         say how the image is started, and where it was at the end\n"
 "  --device F        the module's node (%s)\n"
 "On a terminal Ctrl-A x quits, Ctrl-A h lists the other keys.\n"
 "\n"
