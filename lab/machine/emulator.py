@@ -35,7 +35,6 @@ class Machine:
     kernel: bytes
     initrd: bytes
     append: str
-    noacpi: bool = False
     bochs: str = ""
     console: str = ""
 
@@ -51,8 +50,7 @@ class Machine:
 
     def cmdline(self):
         """Return the kernel's command line."""
-        acpi = "acpi=off " if self.noacpi else ""
-        return f"{COMMAND_LINE} tsc_early_khz={self.tsc_khz()} {acpi}{self.append}".strip()
+        return f"{COMMAND_LINE} tsc_early_khz={self.tsc_khz()} {self.append}".strip()
 
     def tsc_khz(self):
         """Return the rate of the machine's TSC: a busy host can't measure it well."""
