@@ -166,6 +166,7 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	struct vcpu *c = vm_simple(vm);
 	struct guest_block *b = vcpu_block(c);
 	struct limen_events ev = { .nmi_pending = 1 };
+	struct limen_regs regs;
 	u32 i;
 
 	guest_copy(vm, GUEST_CODE, take_nmis, (u64)(take_nmis_end - take_nmis));
@@ -179,8 +180,11 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(2, b->nr_events);
-	/* one that an interrupt in delivery goes before */
+	/* one that an interrupt in delivery goes before: that has found IF set */
 	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
+	regs = vcpu_regs(c);
+	regs.rflags |= 0x200;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
 	ev.shadow = 0;
 	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x50;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
