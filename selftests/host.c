@@ -154,6 +154,8 @@ TEST_F(host, breakpoints_of_the_host_and_of_the_guest_hit_each_its_own)
 	u64 hits = 0;
 	int fd, i;
 
+	if (is_qemu())
+		SKIP(return, "QEMU loads DR7 on VMRUN without arming its breakpoints");
 	fd = breakpoint(&watched);
 	if (fd < 0)
 		SKIP(return, "no breakpoints by perf_event_open()");
@@ -235,6 +237,17 @@ static u64 stat_of(struct vcpu *c, const char *name)
 	return 0;
 }
 
+/* Keep the backtraces off the console, where the results go */
+static void console_level(const char *level)
+{
+	FILE *f = fopen("/proc/sys/kernel/printk", "w");
+
+	if (!f)
+		return;
+	fputs(level, f);
+	fclose(f);
+}
+
 static void *run_thread(void *arg)
 {
 	return (void *)(long)vcpu_run(arg);
@@ -257,10 +270,12 @@ TEST_F(host, an_nmi_that_ends_a_guests_run_reaches_the_host)
 	guest_load(&self->vm, spin);
 	vcpu_real(self->c, GUEST_CODE);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->c));
+	console_level("1");
 	for (i = 0; i < wanted; i++) {
 		usleep(20000);
-		ASSERT_EQ(1, write(fd, "l", 1));
+		EXPECT_EQ(1, write(fd, "l", 1));
 	}
+	console_level("5");
 	ASSERT_EQ(0, ioctl(self->c->fd, LIMEN_KICK, 0));
 	pthread_join(thread, &exit);
 	close(fd);
