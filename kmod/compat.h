@@ -69,8 +69,7 @@ static inline int limen_rdmsr_safe(u32 index, u64 *val)
 #endif
 }
 
-/* compat.c. 0, or -EINTR for a signal. Context: IRQs on; may sleep. */
-int limen_guest_work(void);
+int limen_guest_work(void);	/* guest_work.c */
 
 static inline bool limen_guest_work_pending(void)
 {

@@ -168,6 +168,7 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	struct vcpu *c = vm_simple(vm);
 	struct guest_block *b = vcpu_block(c);
 	struct limen_events ev = { .nmi_pending = 1 };
+	struct limen_regs regs;
 	u32 i;
 
 	guest_copy(vm, GUEST_CODE, take_nmis, (u64)(take_nmis_end - take_nmis));
@@ -186,6 +187,10 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	ev.shadow = 0;
 	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x50;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	/* no CPU delivers an interrupt with IF clear, and VMX checks that */
+	ASSERT_EQ(0, vcpu_get(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
+	regs.rflags |= 0x200;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(4, b->nr_events);
 	for (i = 0; i < b->nr_events; i++) {
