@@ -145,7 +145,7 @@ TEST_F(hostile, restored_software_interrupt_is_delivered_once)
 }
 
 GUEST64(take_nmis,
-	"nop\n nop\n"
+	"sti\n nop\n"
 	"out %al, $0x11\n"
 	"nop\n nop\n"
 	"pushf\n"
