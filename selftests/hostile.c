@@ -145,7 +145,7 @@ TEST_F(hostile, restored_software_interrupt_is_delivered_once)
 }
 
 GUEST64(take_nmis,
-	"nop\n nop\n"
+	"sti\n nop\n"
 	"out %al, $0x11\n"
 	"nop\n nop\n"
 	"pushf\n"
@@ -178,7 +178,7 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	ASSERT_EQ(1, b->nr_events);
 	/* one that an interrupt shadow holds back */
 	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
-	ev.shadow = LIMEN_SHADOW_STI;
+	ev.shadow = LIMEN_SHADOW_MOV_SS;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(2, b->nr_events);
