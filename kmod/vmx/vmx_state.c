@@ -189,15 +189,19 @@ static void fetch_sys(struct limen_sysregs *sys)
 	sys->sysenter_eip = vmcs_read_natural(VMCS_GUEST_SYSENTER_EIP);
 }
 
-static void load_intr(const struct limen_events *ev)
+/*
+ * SDM Vol. 3, "Checks on Guest Non-Register State": not both blockings at once, and
+ * blocking by STI only with IF set. With IF clear the other kind holds the same
+ * events for the same instruction.
+ */
+static void load_intr(const struct limen_events *ev, u64 rflags)
 {
 	u32 state = 0;
 
-	/* both at once is no state that a CPU can be in */
-	if (ev->shadow & LIMEN_SHADOW_MOV_SS)
-		state |= VMX_INTR_STATE_MOV_SS;
-	else if (ev->shadow & LIMEN_SHADOW_STI)
+	if (ev->shadow == LIMEN_SHADOW_STI && (rflags & BIT(9)))
 		state |= VMX_INTR_STATE_STI;
+	else if (ev->shadow)
+		state |= VMX_INTR_STATE_MOV_SS;
 	if (ev->nmi_blocked)
 		state |= VMX_INTR_STATE_NMI;
 	vmcs_write32(VMCS_GUEST_INTR_STATE, state);
@@ -242,7 +246,7 @@ void vmx_load(struct limen_vcpu *vcpu, u32 groups)
 	if (groups & LIMEN_G_SYS)
 		load_sys(vcpu);
 	if (groups & LIMEN_G_INTR)
-		load_intr(&vcpu->ev);
+		load_intr(&vcpu->ev, vcpu->regs.rflags);
 	if (groups & LIMEN_G_TSC)
 		vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 }

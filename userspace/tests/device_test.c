@@ -375,6 +375,30 @@ TEST(serial_receives_with_flow_control)
 	end(&r, chip);
 }
 
+TEST(serial_reads_a_file_to_its_end)
+{
+	struct chardev chr;
+	struct serial *s;
+	struct rig r;
+	struct irqchip *chip = chip_of(&r);
+	FILE *f = tmpfile();
+
+	fputs("xy", f);
+	rewind(f);
+	EXPECT_EQ(chardev_init(&chr, &r.board, fileno(f), -1), 0);
+	EXPECT_EQ(serial_create(&r.board, &chr, true, &s), 0);
+	outb(&r, 0x3fa, 0x07);
+	EXPECT_EQ(event_wait(r.board.loop), 0);
+	EXPECT_EQ(inb(&r, 0x3f8), 'x');
+	EXPECT_EQ(inb(&r, 0x3f8), 'y');
+	EXPECT_EQ(event_wait(r.board.loop), 0);
+	EXPECT_EQ(chr.watching, false);
+	serial_destroy(s);
+	chardev_fini(&chr);
+	end(&r, chip);
+	fclose(f);
+}
+
 TEST(serial_loopback_and_transmit_interrupt)
 {
 	struct chardev chr;
