@@ -251,7 +251,7 @@ static void every_state_a_guest_can_reach_is_accepted(struct kunit *test)
 	int i;
 
 	prandom_seed_state(&rnd, 0x57a7e);
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < 20000 * FAKE_ROUNDS; i++) {
 		u32 what = prandom_u32_state(&rnd);
 		u32 val = prandom_u32_state(&rnd);
 		int vector;
