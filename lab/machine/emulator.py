@@ -7,7 +7,7 @@ opens, and the agent's voice (I/O port 0xe9), here a pipe.
 import os
 from dataclasses import dataclass
 
-from . import boot
+from . import boot, tsc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = 4096
@@ -35,7 +35,6 @@ class Machine:
     kernel: bytes
     initrd: bytes
     append: str
-    noacpi: bool = False
     bochs: str = ""
     console: str = ""
 
@@ -51,9 +50,13 @@ class Machine:
 
     def cmdline(self):
         """Return the kernel's command line."""
-        tsc = "" if self.cpu == "svm" else f"tsc_early_khz={IPS // 1000} "
-        acpi = "acpi=off " if self.noacpi else ""
-        return f"{COMMAND_LINE} {tsc}{acpi}{self.append}".strip()
+        return f"{COMMAND_LINE} tsc_early_khz={self.tsc_khz()} {self.append}".strip()
+
+    def tsc_khz(self):
+        """Return the rate of the machine's TSC: a busy host can't measure it well."""
+        if self.cpu in BOCHS_MODELS:
+            return IPS // 1000
+        return 1_000_000 if self.icount else tsc.khz()
 
 
 def command(machine):
