@@ -320,8 +320,9 @@ TEST_F(abuse, garbage_in_every_register_ends_in_a_documented_way)
 		garble(&s, &self->seed);
 		for (k = 0; k < LIMEN_NR_GPR; k++)
 			r.gpr[k] = garbage(&self->seed);
-		r.rip = garbage(&self->seed);
+		r.rip = i & 8 ? garbage(&self->seed) : r.gpr[LIMEN_RAX] & 0xfffff;
 		r.rflags = (garbage(&self->seed) & 0x3f7fd7) | 2;
+		vcpu_protected(c, GUEST_CODE);	/* not halted any more */
 		if (vcpu_set(c, LIMEN_CLASS_SREGS, &s, sizeof(s)) ||
 		    vcpu_set(c, LIMEN_CLASS_REGS, &r, sizeof(r))) {
 			refused++;

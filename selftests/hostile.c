@@ -199,8 +199,11 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(2, b->nr_events);
-	/* one that an interrupt in delivery goes before */
+	/* one that an interrupt in delivery goes before: that has found IF set */
 	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
+	regs = vcpu_regs(c);
+	regs.rflags |= 0x200;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
 	ev.shadow = 0;
 	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x50;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
