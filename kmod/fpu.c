@@ -157,6 +157,19 @@ void limen_fpu_fini(struct limen_vcpu *vcpu)
 	vcpu->fpu = NULL;
 }
 
+/*
+ * On CPUs with this bug XRSTOR leaves the last x87 instruction's addresses alone
+ * unless an exception is pending: they would be those of the host's program. An
+ * instruction of ours makes them ours first, as the kernel's own restore does.
+ */
+static void clear_x87_pointers(void)
+{
+	static const u32 zero;
+
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (zero));
+}
+
 static void xrstor(const void *image, u64 mask)
 {
 	asm volatile("xrstor64 (%0)" : : "r" (image), "a" ((u32)mask),
@@ -189,6 +202,7 @@ void limen_fpu_load(struct limen_vcpu *vcpu)
 		if (fpu->host_xss)
 			limen_wrmsr(MSR_XSS, 0);
 	}
+	clear_x87_pointers();
 	xrstor(fpu->image, xcr0_mask);
 	fpu->guest_xcr0 = vcpu->sregs.xcr0;
 	if (fpu->guest_xcr0 != fpu->host_xcr0)

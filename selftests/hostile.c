@@ -100,6 +100,23 @@ TEST_F(hostile, interrupted_int_is_run_once)
 	ASSERT_EQ(1, c->report[0]);
 }
 
+GUEST64(int_in_long_mode,
+	"int $0x80\n"
+	G_DONE);
+
+/* The same with an IDT, and a CPU that saves the next RIP if there is one */
+TEST_F(hostile, interrupted_int_in_long_mode_is_run_once)
+{
+	struct vm *vm = &self->vm;
+	struct vcpu *c = vm_simple(vm);
+	struct guest_block *b = vcpu_block(c);
+
+	ASSERT_EQ(GUEST_DONE, go(vm, int_in_long_mode, int_in_long_mode_end));
+	ASSERT_EQ(1, b->nr_events);
+	ASSERT_EQ(0x80, b->event[0].vector);
+	ASSERT_EQ(GUEST_CODE + 2, b->event[0].rip);
+}
+
 GUEST16(int3_once,
 	"xor %bx, %bx\n"
 	"int3\n"

@@ -42,6 +42,12 @@ static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 	if (is_from_insn(event) &&
 	    (event != raw->event_inj || raw->rip != raw->entry_rip))
 		return;
+	/*
+	 * An interrupt that was not injected can't be in delivery: those of the host
+	 * exit. Bochs 3.0 calls INT n interrupt 0.
+	 */
+	if (LIMEN_EVENT_TYPE(event) == LIMEN_TYPE_EXTINT && event != raw->event_inj)
+		return;
 	exit->event = event;
 	exit->event_error = raw->int_info & LIMEN_EVENT_ERROR ? raw->int_error : 0;
 }

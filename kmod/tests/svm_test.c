@@ -186,9 +186,13 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000b0eu);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_error, 6u);
 	raw.int_info = 0x80000041;
+	raw.event_inj = 0x80000041;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000041u);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_error, 0u);
 	raw.int_info = 0x41;
+	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	/* not injected: what Bochs makes of INT n */
+	raw.int_info = 0x80000000;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
 }
 
