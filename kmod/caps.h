@@ -24,6 +24,7 @@ struct limen_caps {
 	bool npt_2m;		/* 2 MiB leaves */
 	bool npt_1g;
 	bool npt_exec_only;
+	bool npt_exec_4k;	/* large leaves must not be executable */
 	bool npt_ad;		/* accessed and dirty bits */
 	bool rdtscp;		/* TSC_AUX is switched */
 	bool next_rip;		/* instruction lengths come with every exit */

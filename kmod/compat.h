@@ -69,14 +69,7 @@ static inline int limen_rdmsr_safe(u32 index, u64 *val)
 #endif
 }
 
-static inline int limen_guest_work(void)
-{
-#ifdef LIMEN_HAVE_ENTRY_VIRT
-	return xfer_to_guest_mode_handle_work();
-#else
-	return xfer_to_guest_mode_handle_work(NULL);
-#endif
-}
+int limen_guest_work(void);	/* guest_work.c */
 
 static inline bool limen_guest_work_pending(void)
 {

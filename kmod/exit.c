@@ -17,14 +17,15 @@
 #include "window.h"
 
 #define RFLAGS_TF	BIT(8)
+#define RFLAGS_RF	BIT(16)
 #define DR6_BS		BIT(14)
 
 /**
  * limen_skip_insn() - the exiting instruction is done: go behind it
  * @vcpu: the vCPU
  *
- * The only place where RIP advances. Interrupt shadows end, and a single step
- * that was due raises its #DB.
+ * The only place where RIP advances. Interrupt shadows end, so does RF, and a
+ * single step that was due raises its #DB.
  *
  * Context: vCPU thread, in a window or not; exit.insn_len is known.
  * Return: LIMEN_RESUME.
@@ -37,6 +38,7 @@ enum limen_next limen_skip_insn(struct limen_vcpu *vcpu)
 	if ((rip ^ vcpu->regs.rip) >> 32 && limen_mode(vcpu) != 64)
 		rip = (u32)rip;
 	vcpu->regs.rip = rip;
+	vcpu->regs.rflags &= ~(u64)RFLAGS_RF;
 	limen_dirty(vcpu, LIMEN_G_REGS);
 
 	limen_fetch(vcpu, LIMEN_G_INTR);

@@ -37,6 +37,7 @@ static u32 mxcsr_mask;
 
 struct limen_fpu {
 	u64 host_xcr0;
+	u64 guest_xcr0;		/* as it was loaded */
 	u64 host_xss;
 	u8 *image;		/* 64-byte aligned */
 };
@@ -189,8 +190,9 @@ void limen_fpu_load(struct limen_vcpu *vcpu)
 			limen_wrmsr(MSR_XSS, 0);
 	}
 	xrstor(fpu->image, xcr0_mask);
-	if (vcpu->sregs.xcr0 != fpu->host_xcr0)
-		xsetbv(0, vcpu->sregs.xcr0);
+	fpu->guest_xcr0 = vcpu->sregs.xcr0;
+	if (fpu->guest_xcr0 != fpu->host_xcr0)
+		xsetbv(0, fpu->guest_xcr0);
 }
 
 /**
@@ -202,9 +204,15 @@ void limen_fpu_load(struct limen_vcpu *vcpu)
 void limen_fpu_save(struct limen_vcpu *vcpu)
 {
 	struct limen_fpu *fpu = vcpu->fpu;
+	u64 xcr0 = xgetbv(0);
 
-	/* the guest may have changed XCR0: vcpu->sregs has what is loaded */
-	if (xgetbv(0) != fpu->host_xcr0)
+	/*
+	 * XSETBV exits on every CPU, so XCR0 is as we loaded it. QEMU's AMD-V
+	 * ignores the intercept: take over what the guest has set there.
+	 */
+	if (xcr0 != fpu->guest_xcr0)
+		vcpu->sregs.xcr0 = xcr0 & vcpu->xcr0_allowed;
+	if (xcr0 != fpu->host_xcr0)
 		xsetbv(0, fpu->host_xcr0);
 	xsave(fpu->image, xcr0_mask);
 	if (boot_cpu_has(X86_FEATURE_XSAVES) && fpu->host_xss)

@@ -241,7 +241,8 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 	enum limen_next next;
 	u64 start;
 
-	limen_window_open(vcpu);
+	if (!limen_window_open(vcpu))
+		return LIMEN_RELOAD;
 	vtime_account_guest_enter();
 	start = local_clock();
 	WRITE_ONCE(vcpu->cpu, smp_processor_id());

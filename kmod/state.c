@@ -301,13 +301,22 @@ static int time_check(struct limen_vcpu *vcpu, const void *data, u32 len)
 static void time_set(struct limen_vcpu *vcpu, const void *data, u32 len)
 {
 	const struct limen_time *in = data;
+	struct limen_vm *vm = vcpu->vm;
+	int i;
 
 	vcpu->tsc_offset = in->tsc_offset;
 	vcpu->tsc_adjust = in->tsc_adjust;
-	WRITE_ONCE(vcpu->vm->clock_offset, in->clock_offset);
+	WRITE_ONCE(vm->clock_offset, in->clock_offset);
 	limen_dirty(vcpu, LIMEN_G_TSC);
 	pi_tsc_moved(vcpu);
 	limen_vcpu_request(vcpu, LIMEN_REQ_CLOCK);
+	/* the others' pages say what the clock was */
+	for (i = 0; i < LIMEN_MAX_VCPUS; i++) {
+		struct limen_vcpu *other = READ_ONCE(vm->vcpu[i]);
+
+		if (other && other != vcpu)
+			limen_vcpu_request(other, LIMEN_REQ_CLOCK);
+	}
 }
 
 static const struct state_class classes[LIMEN_NR_CLASS] = {

@@ -11,6 +11,7 @@
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "fpu.h"
@@ -22,11 +23,14 @@
  * limen_window_open() - take root mode on this CPU
  * @vcpu: the vCPU
  *
- * Where another owner is just switching it on or off, waits for it to finish.
+ * Where another owner is just switching it on or off, waits for it to finish. An
+ * owner that never does (a CPU left half-way) would hold the thread for ever, so
+ * SIGKILL ends the wait, and the VM with it.
  *
- * Context: vCPU thread, IRQs on; they are off when it returns.
+ * Context: vCPU thread, IRQs on; they are off when it returns true.
+ * Return: false if there is no window.
  */
-void limen_window_open(struct limen_vcpu *vcpu)
+bool limen_window_open(struct limen_vcpu *vcpu)
 {
 	for (;;) {
 		local_irq_save(vcpu->irqflags);
@@ -36,10 +40,15 @@ void limen_window_open(struct limen_vcpu *vcpu)
 			break;
 		limen_fpu_save(vcpu);
 		local_irq_restore(vcpu->irqflags);
+		if (fatal_signal_pending(current)) {
+			limen_vm_kill(vcpu->vm, "this CPU's root mode stays in transition");
+			return false;
+		}
 		cond_resched();
 	}
 	vcpu->window = true;
 	vcpu->stat[LIMEN_STAT_WINDOWS]++;
+	return true;
 }
 
 /**
@@ -75,8 +84,9 @@ void limen_fetch(struct limen_vcpu *vcpu, u32 groups)
 		return;
 	if (!(groups & ~limen_ops->in_memory))
 		inside = true;
-	if (!inside)
-		limen_window_open(vcpu);
+	/* without a window, memory is as good as it gets for a dead VM */
+	if (!inside && !limen_window_open(vcpu))
+		return;
 	limen_ops->fetch(vcpu, groups);
 	vcpu->valid |= groups;
 	if (!inside)

@@ -7,7 +7,7 @@
 
 struct limen_vcpu;
 
-void limen_window_open(struct limen_vcpu *vcpu);
+bool limen_window_open(struct limen_vcpu *vcpu);
 void limen_window_close(struct limen_vcpu *vcpu);
 void limen_fetch(struct limen_vcpu *vcpu, u32 groups);
 

@@ -288,16 +288,12 @@ struct guest_block *vcpu_block(struct vcpu *c)
 	return (void *)(c->vm->mem + GUEST_BLOCKS + c->id * 4096ull);
 }
 
+/* Neither halted nor waiting for SIPI, and nothing left of what it did before */
 static void run_now(struct vcpu *c)
 {
-	struct limen_events ev;
-	int err;
+	struct limen_events ev = { .mp_state = LIMEN_MP_RUNNING };
+	int err = vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev));
 
-	if (!c->id)
-		return;
-	err = vcpu_get(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev));
-	ev.mp_state = LIMEN_MP_RUNNING;
-	err = err ?: vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev));
 	if (err)
 		die("set EVENTS: %s", strerror(err));
 }

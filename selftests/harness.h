@@ -7,7 +7,7 @@
 
 /* Seconds of the machine's own clock: an emulator may need many real ones. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 12
+#define TEST_TIMEOUT_DEFAULT 100
 
 #define NEED_DEVICE()							\
 	do {								\

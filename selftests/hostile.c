@@ -4,8 +4,10 @@
  * test fails, or ends the machine, without the fix that came with it.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "guest.h"
 #include "harness.h"
@@ -143,7 +145,7 @@ TEST_F(hostile, restored_software_interrupt_is_delivered_once)
 }
 
 GUEST64(take_nmis,
-	"nop\n nop\n"
+	"sti\n nop\n"
 	"out %al, $0x11\n"
 	"nop\n nop\n"
 	"pushf\n"
@@ -166,6 +168,7 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	struct vcpu *c = vm_simple(vm);
 	struct guest_block *b = vcpu_block(c);
 	struct limen_events ev = { .nmi_pending = 1 };
+	struct limen_regs regs;
 	u32 i;
 
 	guest_copy(vm, GUEST_CODE, take_nmis, (u64)(take_nmis_end - take_nmis));
@@ -175,15 +178,22 @@ TEST_F(hostile, held_nmi_leaves_no_single_step)
 	ASSERT_EQ(1, b->nr_events);
 	/* one that an interrupt shadow holds back */
 	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
-	ev.shadow = LIMEN_SHADOW_STI;
+	ev.shadow = LIMEN_SHADOW_MOV_SS;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(2, b->nr_events);
-	/* one that an interrupt in delivery goes before */
+	/* one that an interrupt in delivery goes before: that has found IF set */
 	ASSERT_EQ(LIMEN_EXIT_CONSISTENT, stop(c));
+	regs = vcpu_regs(c);
+	regs.rflags |= 0x200;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
 	ev.shadow = 0;
 	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x50;
 	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	/* no CPU delivers an interrupt with IF clear, and VMX checks that */
+	ASSERT_EQ(0, vcpu_get(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
+	regs.rflags |= 0x200;
+	ASSERT_EQ(0, vcpu_set(c, LIMEN_CLASS_REGS, &regs, sizeof(regs)));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));
 	EXPECT_EQ(4, b->nr_events);
 	for (i = 0; i < b->nr_events; i++) {
@@ -212,6 +222,40 @@ TEST_F(hostile, tsc_aux_counts_at_once)
 		SKIP(return, "no RDTSCP");
 	ASSERT_EQ(GUEST_DONE, go(&self->vm, write_aux, write_aux_end));
 	ASSERT_EQ(77, c->report[0]);
+}
+
+GUEST64(spin,
+	"1: pause\n"
+	"jmp 1b\n");
+
+static void count_signal(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * Signals from a process that has just taken the CPU from the vCPU's thread: they
+ * arrive in the middle of the kernel's work before an entry.
+ */
+TEST_F(hostile, signals_come_at_any_time)
+{
+	struct sigaction sa = { .sa_handler = count_signal };
+	struct vcpu *c = vm_simple(&self->vm);
+	u32 i, interrupted = 0;
+	pid_t child;
+
+	guest_copy(&self->vm, GUEST_CODE, spin, (u64)(spin_end - spin));
+	vcpu_long(c, GUEST_CODE);
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	child = fork();
+	if (!child)
+		for (;;)
+			kill(getppid(), SIGUSR1);
+	for (i = 0; i < 50; i++)
+		interrupted += vcpu_run(c) == -EINTR;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ASSERT_EQ(50, interrupted);
 }
 
 GUEST64(all_of_xcr0,

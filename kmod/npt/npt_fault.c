@@ -149,9 +149,16 @@ static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 	if (!f->writable)
 		access &= ~LIMEN_MEM_WRITE;
 	level = level_of(vm, f);
+	pos = npt_walk(&vm->npt, f->gpa, 1);
+	if (limen_caps.npt_exec_4k && level > 1 && (access & LIMEN_MEM_EXEC)) {
+		/* small leaves stay: they are here because something executes */
+		if ((f->access & LIMEN_ACCESS_EXEC) || pos.level == 1)
+			level = 1;
+		else
+			access &= ~LIMEN_MEM_EXEC;
+	}
 
 	/* another vCPU may have been here with more rights */
-	pos = npt_walk(&vm->npt, f->gpa, 1);
 	if (npt_pos_is_leaf(&vm->npt, &pos) && pos.level >= level &&
 	    !(access & ~npt_leaf_access(vm->npt.fmt, pos.pte)))
 		return 0;

@@ -27,6 +27,8 @@ struct svm_cpu {
 
 struct svm_vm {
 	u8 *msrpm;		/* 8 KiB */
+	u64 *top;		/* fifth level, if the host has one */
+	u64 ncr3;
 };
 
 struct svm_vcpu {

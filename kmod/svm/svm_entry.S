@@ -10,11 +10,13 @@
  * pending until the window closes. RAX and RSP of the guest are in the VMCB.
  */
 #include <linux/linkage.h>
+#include <asm/alternative.h>
 #include <asm/asm.h>
 #include <asm/cpufeatures.h>
 #include <asm/frame.h>
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/segment.h>
 
 #define GPR(n)	((n) * 8)
 #define O_RCX	GPR(1)
@@ -45,6 +47,10 @@
 	UNTRAIN_RET
 #endif
 .endm
+
+	.section .rodata, "a"
+	.balign 2
+SYM_DATA_LOCAL(verw_selector, .word __KERNEL_DS)
 
 	.section .noinstr.text, "ax"
 
@@ -81,6 +87,12 @@ SYM_FUNC_START(svm_world_switch)
 	mov GPR(15)(%rdx), %r15
 	mov O_RDX(%rdx), %rdx
 
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
+	/* Transient Scheduler Attacks: nothing of the host's stays in a buffer */
+	ALTERNATIVE "jmp .Lverw_done", "", X86_FEATURE_CLEAR_CPU_BUF_VM
+	verw verw_selector(%rip)
+.Lverw_done:
+#endif
 	sti
 	vmrun %rax
 	cli

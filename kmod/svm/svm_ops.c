@@ -64,22 +64,50 @@ static void svm_remove(void)
 	svm_teardown_cpus();
 }
 
+/*
+ * The nested walk has as many levels as the host's own paging (APM Vol. 2, "Nested
+ * Paging": hCR4 applies). With CR4.LA57 our root would be taken for a fifth level,
+ * and guest memory for the tables of the last one. So put a table above it, of
+ * which the first entry is all that 48 bits need.
+ */
+static int add_fifth_level(struct limen_vm *vm)
+{
+	struct svm_vm *svm = vm->svm;
+
+	svm->ncr3 = __pa(vm->npt.root);
+	if (!(__read_cr4() & X86_CR4_LA57))
+		return 0;
+	svm->top = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!svm->top)
+		return -ENOMEM;
+	svm->top[0] = svm->ncr3 | npt_format_amd.table;
+	svm->ncr3 = __pa(svm->top);
+	return 0;
+}
+
 static int svm_vm_init(struct limen_vm *vm)
 {
 	vm->svm = kzalloc(sizeof(*vm->svm), GFP_KERNEL_ACCOUNT);
 	if (!vm->svm)
 		return -ENOMEM;
 	vm->svm->msrpm = alloc_pages_exact(SVM_MSRPM_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!vm->svm->msrpm) {
-		kfree(vm->svm);
-		return -ENOMEM;
-	}
+	if (!vm->svm->msrpm)
+		goto err_free;
+	if (add_fifth_level(vm))
+		goto err_free_map;
 	svm_msrpm_init(vm->svm->msrpm, svm_caps.tsc_aux);
 	return 0;
+
+err_free_map:
+	free_pages_exact(vm->svm->msrpm, SVM_MSRPM_SIZE);
+err_free:
+	kfree(vm->svm);
+	return -ENOMEM;
 }
 
 static void svm_vm_fini(struct limen_vm *vm)
 {
+	free_page((unsigned long)vm->svm->top);
 	free_pages_exact(vm->svm->msrpm, SVM_MSRPM_SIZE);
 	kfree(vm->svm);
 }

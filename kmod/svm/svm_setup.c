@@ -153,6 +153,6 @@ struct vmcb *svm_vmcb_alloc(const struct limen_vm *vm)
 	vmcb->asid = svm_caps.asid;
 	vmcb->int_ctl = SVM_V_INTR_MASKING;
 	vmcb->np_enable = 1;
-	vmcb->ncr3 = __pa(vm->npt.root);
+	vmcb->ncr3 = vm->svm->ncr3;
 	return vmcb;
 }

@@ -15,6 +15,10 @@ static const struct limen_cpuid_entry table[] = {
 	  .ebx = 576 },
 	{ .leaf = 0xd, .subleaf = 5, .flags = LIMEN_CPUID_INDEXED, .eax = 64,
 	  .ebx = 1088, .ecx = 2 },
+	{ .leaf = 0xd, .subleaf = 9, .flags = LIMEN_CPUID_INDEXED, .eax = 8,
+	  .ebx = 2688 },
+	{ .leaf = 0xd, .subleaf = 17, .flags = LIMEN_CPUID_INDEXED, .eax = 64,
+	  .ebx = 2752, .ecx = 2 },
 	{ .leaf = 0x80000001, .edx = BIT(9) | BIT(11) | BIT(20) | BIT(29) },
 };
 
@@ -97,6 +101,10 @@ static void xsave_sizes_follow_xcr0(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RBX], 1152ull);
 	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 1)[LIMEN_RBX], 640ull);
 	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RCX], 832ull);
+	/* 8 bytes of PKRU, and then one that wants to be aligned */
+	vcpu->sregs.xcr0 = 0x20203;
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 1)[LIMEN_RBX], 576ull + 64 + 64);
+	KUNIT_EXPECT_EQ(test, ask(vcpu, 0xd, 0)[LIMEN_RBX], 2816ull);
 }
 
 static void policy_exits_or_gives_a_constant(struct kunit *test)
@@ -157,6 +165,7 @@ static void duplicates_and_unknown_flags_are_refused(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, limen_cpuid_check(t, 3), 0);
 	t[2].leaf = 7;		/* would hide the others */
+	t[2].subleaf = 5;
 	KUNIT_EXPECT_EQ(test, limen_cpuid_check(t, 3), -EINVAL);
 	t[2] = t[1];
 	KUNIT_EXPECT_EQ(test, limen_cpuid_check(t, 3), -EINVAL);

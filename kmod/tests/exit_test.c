@@ -18,10 +18,12 @@ static void skip_ends_shadows_and_single_steps(struct kunit *test)
 	struct limen_vcpu *vcpu = vcpu_64(test);
 
 	vcpu->ev.shadow = LIMEN_SHADOW_STI;
+	vcpu->regs.rflags |= BIT(16);
 	vcpu->exit.insn_len = 3;
 	limen_skip_insn(vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1003ull);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.shadow, 0);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rflags & BIT(16), 0ull);
 	KUNIT_EXPECT_TRUE(test, vcpu->entry.dirty & LIMEN_G_INTR);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception, 0u);
 	vcpu->regs.rflags |= BIT(8);

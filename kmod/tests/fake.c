@@ -226,6 +226,11 @@ void limen_rcu_note(int cpu)
 {
 }
 
+void limen_vm_kill(struct limen_vm *vm, const char *why)
+{
+	WRITE_ONCE(vm->dead, true);
+}
+
 void limen_host_check_open(void)
 {
 }

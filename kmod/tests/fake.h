@@ -16,6 +16,11 @@
 #define FAKE_ENTRIES	16
 #define FAKE_ELSEWHERE	1000	/* a CPU that is never this one */
 
+/* Random tests take so many times their usual steps; set by Kbuild */
+#ifndef FAKE_ROUNDS
+#define FAKE_ROUNDS	1
+#endif
+
 /* The guest's state as the fake CPU holds it, and what was done to it */
 struct fake_cpu {
 	struct limen_regs regs;
@@ -50,7 +55,6 @@ struct fake {
 };
 
 extern struct fake fake;
-
 /* A VM with vCPUs 0 to @nr - 1, after RESET; freed when the test ends */
 struct limen_vm *fake_vm(struct kunit *test, u32 nr);
 /* vCPU @id of a VM with no other one */

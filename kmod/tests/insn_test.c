@@ -278,6 +278,9 @@ static const struct mov_row mov_rows[] = {
 	  { .size = 8, .write = true, .imm = true, .val = ~0ull } },
 	{ BYTES(0xc6, 0x03, 0x80), 32,
 	  { .size = 1, .write = true, .imm = true, .val = 0x80 } },
+	/* REX counts directly before the opcode only */
+	{ BYTES(0x48, 0x66, 0x89, 0x07), 64,
+	  { .size = 2, .write = true, .gpr = LIMEN_RAX } },
 	/* the high byte registers, and with REX the low ones */
 	{ BYTES(0x88, 0x27), 64,
 	  { .size = 1, .write = true, .gpr = LIMEN_RAX, .high = true } },
@@ -331,6 +334,7 @@ static void anything_but_a_plain_mov_is_refused(struct kunit *test)
 		{ 0x89, 0xc0 },			/* register to register */
 		{ 0xf0, 0x89, 0x07 },		/* LOCK */
 		{ 0xf3, 0xa5 },			/* REP MOVS */
+		{ 0xf3, 0x89, 0x07 },		/* XRELEASE */
 		{ 0x0f, 0xb6, 0x07 },		/* MOVZX */
 		{ 0x01, 0x07 },			/* ADD */
 		{ 0xc7, 0x0f },			/* C7 /1 */
@@ -359,7 +363,7 @@ static void random_bytes_are_never_read_past_their_end(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	end = page + 15;
 	prandom_seed_state(&rnd, 0x1456);
-	for (i = 0; i < 100000; i++) {
+	for (i = 0; i < 100000 * FAKE_ROUNDS; i++) {
 		int n = prandom_u32_state(&rnd) % 16;
 		int mode = modes[prandom_u32_state(&rnd) % 3];
 		struct limen_exit exit = {

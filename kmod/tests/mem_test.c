@@ -181,7 +181,7 @@ static void table_agrees_with_the_model(struct kunit *test)
 	int step, i;
 
 	prandom_seed_state(&rnd, 0x3e3);
-	for (step = 0; step < 20000; step++) {
+	for (step = 0; step < 20000 * FAKE_ROUNDS; step++) {
 		u32 random = prandom_u32_state(&rnd);
 		u32 first = random % PAGES, n = 1 + (random >> 8) % 8, have = 0;
 		struct limen_mem_range r;

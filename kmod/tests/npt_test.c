@@ -288,7 +288,7 @@ static void table_agrees_with_the_model(struct kunit *test)
 		struct fixture *f = new_table(test, formats[k]);
 
 		memset(m, 0, sizeof(*m));
-		for (step = 0; step < 3000; step++) {
+		for (step = 0; step < 3000 * FAKE_ROUNDS; step++) {
 			model_step(test, f, m, &rnd);
 			npt_free_list(&f->freed);
 			for (i = step % 61; i < PAGES; i += 61) {

@@ -351,14 +351,14 @@ static void page_agrees_with_the_model_at_every_step(struct kunit *test)
 	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	u8 *page = new_page(test);
 	struct rnd_state rnd;
-	int i;
+	u64 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	prandom_seed_state(&rnd, 0x11e3);
-	for (i = 0; i < STEPS; i++) {
+	for (i = 0; i < (u64)STEPS * FAKE_ROUNDS; i++) {
 		step(test, m, page, prandom_u32_state(&rnd));
 		KUNIT_ASSERT_EQ_MSG(test, pi_vapic_pick(page), model_pick(m),
-				    "step %d", i);
+				    "step %llu", i);
 		KUNIT_ASSERT_EQ(test, pi_vapic_ppr(page), model_ppr(m));
 		KUNIT_ASSERT_EQ(test, pi_vapic_get(page, PI_REG_PPR), model_ppr(m));
 		if (i % 16)

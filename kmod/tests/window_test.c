@@ -8,7 +8,7 @@ static void window_is_closed_as_it_was_opened(struct kunit *test)
 	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
 
 	fake_cpu(vcpu)->busy = 2;
-	limen_window_open(vcpu);
+	KUNIT_EXPECT_TRUE(test, limen_window_open(vcpu));
 	KUNIT_EXPECT_TRUE(test, irqs_disabled());
 	KUNIT_EXPECT_EQ(test, fake.fpu_depth, 1);
 	limen_window_close(vcpu);

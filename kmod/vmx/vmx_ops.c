@@ -3,6 +3,7 @@
  * VT-x behind the vendor contract: the operations table, the probe, and the
  * memory of VMs and vCPUs. main.c alone names this table.
  */
+#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
@@ -87,6 +88,12 @@ static int probe(struct limen_caps *caps)
 	if (err)
 		return err;
 
+	/* a guest could stop the machine by resizing a page that it executes */
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off()) {
+		caps->npt_exec_4k = true;
+		limen_cap_note(caps, "executable-large-pages", LIMEN_CAP_UNUSED,
+			       "instruction fetches of this CPU: iTLB multihit");
+	}
 	err = vmx_l1d_init();
 	if (err)
 		return err;

@@ -190,18 +190,20 @@ static void fetch_sys(struct limen_sysregs *sys)
 }
 
 /*
- * SDM Vol. 3, "Checks on Guest Non-Register State": not both blockings at once, and
- * blocking by STI only with IF set. With IF clear the other kind holds the same
- * events for the same instruction.
+ * SDM Vol. 3, "Checks on Guest Non-Register State": not both shadows at once, and
+ * none of STI's with IF clear. A state that user space made up may have either;
+ * the other shadow then holds back the same events for as long.
  */
-static void load_intr(const struct limen_events *ev, u64 rflags)
+static void load_intr(const struct limen_vcpu *vcpu)
 {
+	const struct limen_events *ev = &vcpu->ev;
 	u32 state = 0;
 
-	if (ev->shadow == LIMEN_SHADOW_STI && (rflags & BIT(9)))
-		state |= VMX_INTR_STATE_STI;
-	else if (ev->shadow)
+	if (ev->shadow & LIMEN_SHADOW_MOV_SS)
 		state |= VMX_INTR_STATE_MOV_SS;
+	else if (ev->shadow & LIMEN_SHADOW_STI)
+		state |= vcpu->regs.rflags & VMX_RFLAGS_IF ?
+			 VMX_INTR_STATE_STI : VMX_INTR_STATE_MOV_SS;
 	if (ev->nmi_blocked)
 		state |= VMX_INTR_STATE_NMI;
 	vmcs_write32(VMCS_GUEST_INTR_STATE, state);
@@ -245,8 +247,11 @@ void vmx_load(struct limen_vcpu *vcpu, u32 groups)
 	}
 	if (groups & LIMEN_G_SYS)
 		load_sys(vcpu);
-	if (groups & LIMEN_G_INTR)
-		load_intr(&vcpu->ev, vcpu->regs.rflags);
+	/* which shadow it can be depends on IF */
+	if (groups & LIMEN_G_INTR ||
+	    (groups & LIMEN_G_REGS && vcpu->valid & LIMEN_G_INTR &&
+	     vcpu->ev.shadow))
+		load_intr(vcpu);
 	if (groups & LIMEN_G_TSC)
 		vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 }

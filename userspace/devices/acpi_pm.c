@@ -10,8 +10,9 @@
 
 #define PM_TIMER_HZ	3579545ull
 #define STS_TIMER	(1 << 0)
-#define STS_GLOBAL	(1 << 5)	/* never set; ACPICA insists on enabling it */
 #define STS_BUTTON	(1 << 8)
+/* global lock and RTC: never set, but ACPICA insists on enabling them */
+#define STS_NEVER	(1 << 5 | 1 << 10)
 #define CNT_SCI_EN	(1 << 0)
 #define CNT_SLP_TYP	(7 << 10)
 #define CNT_SLP_EN	(1 << 13)
@@ -61,7 +62,7 @@ static void reg_write(struct acpi_pm *pm, uint32_t addr, uint16_t v)
 		pm->sts &= ~v;
 		break;
 	case 2:
-		pm->en = v & (STS_TIMER | STS_GLOBAL | STS_BUTTON);
+		pm->en = v & (STS_TIMER | STS_NEVER | STS_BUTTON);
 		break;
 	case 4:
 		pm->cnt = v & ~(CNT_SLP_EN | CNT_SCI_EN);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "devices.h"
@@ -59,12 +60,14 @@ int chardev_init(struct chardev *c, struct board *b, int in_fd, int out_fd)
 	};
 	if (in_fd >= 0)
 		err = event_add(b->loop, &c->src);
-	/* epoll refuses regular files and /dev/null: they have no input to wait
-	 * for, so the guest gets none. */
-	if (err == -EPERM)
-		err = 0;
-	else
-		c->watching = in_fd >= 0 && !err;
+	/* epoll refuses what never blocks, files and /dev/null: an eventfd that
+	 * is always ready stands for them. */
+	if (err == -EPERM) {
+		c->src.fd = eventfd(1, EFD_CLOEXEC);
+		c->own_fd = c->src.fd >= 0;
+		err = c->own_fd ? event_add(b->loop, &c->src) : -errno;
+	}
+	c->watching = in_fd >= 0 && !err;
 	return err;
 }
 
@@ -73,6 +76,8 @@ void chardev_fini(struct chardev *c)
 	if (c->watching)
 		event_remove(c->board->loop, &c->src);
 	c->watching = false;
+	if (c->own_fd)
+		close(c->src.fd);
 }
 
 void chardev_attach(struct chardev *c, size_t (*room)(void *),

@@ -20,6 +20,7 @@ struct chardev {
 	int in_fd;	/* -1: none */
 	int out_fd;	/* -1: output is dropped */
 	struct event_source src;
+	bool own_fd;	/* src.fd is not in_fd */
 	atomic_bool watching;
 	/* the device: how many bytes it takes, and taking them; main thread */
 	size_t (*room)(void *opaque);

@@ -2,7 +2,8 @@
 /*
  * A multiboot kernel that tries the board from inside a guest: what the loader
  * passed, the test device's ports and memory with every kind of instruction on
- * it, string I/O, the I/O APIC, the 8259 and the timer. Port 0xf4 gets 0 when
+ * it, string I/O, the I/O APIC, the 8259, the timer, and faults in the
+ * middle of an instruction. Port 0xf4 gets 0 when
  * all is well, else the number of the step that failed.
  *
  * Run it with --testdev, --append "x=1" and one module of 5 bytes.
@@ -196,6 +197,43 @@ _start:
 	mov $8, %ebx
 	call wait_count
 	cli
+
+	step 11				/* string I/O into a page that isn't there */
+	call set_paging
+	mov $0x5a5a5a5a, %eax
+	out %eax, $0xe0
+	mov $0x40000ff8, %edi
+	mov $16, %ecx
+	mov $0xe0, %edx
+	rep insb
+	call check_pages
+	cmpb $0x5a, page2 + 7
+	jne fail
+
+	step 12				/* the same from device memory */
+	call hide_page
+	mov $0xa5a5a5a5, %eax
+	mov $IOMEM, %edi
+	mov $4, %ecx
+	rep stosl
+	mov $IOMEM, %esi
+	mov $0x40000ff8, %edi
+	mov $16, %ecx
+	rep movsb
+	call check_pages
+	cmpb $0xa5, page2 + 7
+	jne fail
+
+	step 13				/* one store across memory and device */
+	movl $IOMEM + 3, table + 4
+	invlpg 0x40001000
+	movl $0x44332211, 0x40000ffe
+	cmpw $0x2211, page + 0xffe
+	jne fail
+	cmpw $0x4433, IOMEM
+	jne fail
+	cmpl $0x44332211, 0x40000ffe
+	jne fail
 	movb $0, step_no
 fail:
 	movzbl step_no, %eax
@@ -212,6 +250,68 @@ wait_count:
 	loop 1b
 	jmp fail
 2:	ret
+
+/* 4 MiB pages one to one; at 1 GiB a table with one page */
+set_paging:
+	mov $directory, %edi
+	mov $0x83, %eax
+	mov $1024, %ecx
+1:	stosl
+	add $0x400000, %eax
+	loop 1b
+	movl $table + 3, directory + 4 * 256
+	movl $page + 3, table
+	mov $on_page_fault, %eax
+	mov $idt + 8 * 14, %edi
+	call gate
+	mov %cr4, %eax
+	or $0x10, %eax
+	mov %eax, %cr4
+	mov $directory, %eax
+	mov %eax, %cr3
+	mov %cr0, %eax
+	or $0x80000000, %eax
+	mov %eax, %cr0
+hide_page:
+	movl $0, table + 4
+	movl $0, count
+	mov %cr3, %eax
+	mov %eax, %cr3
+	ret
+
+/* one fault, nothing lost before it or after */
+check_pages:
+	cmpl $1, count
+	jne fail
+	test %ecx, %ecx
+	jnz fail
+	cmp $0x40001008, %edi
+	jne fail
+	mov page + 0xff8, %eax
+	cmp %eax, page2
+	jne fail
+	cmp %eax, page2 + 4
+	jne fail
+	ret
+
+/* as the CPU says it: a write, not present, at the first byte of the page, with
+ * eight bytes done and eight left */
+on_page_fault:
+	push %eax
+	mov %cr2, %eax
+	cmp $0x40001000, %eax
+	jne fail
+	cmpl $2, 4(%esp)
+	jne fail
+	cmp $8, %ecx
+	jne fail
+	cmp %eax, %edi
+	jne fail
+	incl count
+	movl $page2 + 3, table + 4
+	pop %eax
+	add $4, %esp
+	iret
 
 set_idt:
 	mov $on_edge, %eax
@@ -272,4 +372,7 @@ idtr:	.word 0x43 * 8 - 1
 	.bss
 	.balign 4096
 page:	.skip 4096
+page2:	.skip 4096
+directory: .skip 4096
+table:	.skip 4096
 idt:	.skip 0x43 * 8

@@ -6,6 +6,7 @@
  * file, every address against the guest's memory.
  *
  * Low memory as the loaders use it:
+ *   0x00400  BIOS data area: COM1, base memory, where the EBDA would be
  *   0x01000  GDT of the entry state
  *   0x02000  identity page tables of the 64-bit entry, 4 GiB in 2 MiB pages
  *   0x08000  boot_params, or the start info of PVH, or that of multiboot
@@ -68,6 +69,8 @@ int boot_load_flat(struct boot *b);
 int boot_enter(const struct boot *b, struct limen_vcpu *vcpu);
 /* acpi.c */
 int boot_acpi(struct boot *b);
+/* what old software reads from a BIOS's data area */
+int boot_bios_data(struct boot *b);
 
 /* ---- between the loaders --------------------------------------------------- */
 

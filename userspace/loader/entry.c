@@ -98,6 +98,20 @@ static void protected_mode(struct limen_sregs *s, bool long_mode)
 	s->efer = EFER_LME | EFER_LMA;
 }
 
+/* Xen, for one, puts its trampoline below what these words say. */
+int boot_bios_data(struct boot *b)
+{
+	const uint16_t com1 = 0x3f8, ebda = LOW_USABLE >> 4,
+		       base_kib = LOW_USABLE >> 10;
+	int err = boot_put(b, 0x400, &com1, sizeof(com1), 0);
+
+	if (!err)
+		err = boot_put(b, 0x40e, &ebda, sizeof(ebda), 0);
+	if (!err)
+		err = boot_put(b, 0x413, &base_kib, sizeof(base_kib), 0);
+	return err;
+}
+
 int boot_enter(const struct boot *b, struct limen_vcpu *vcpu)
 {
 	bool long_mode = b->entry.mode == BOOT_LONG64;

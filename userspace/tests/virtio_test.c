@@ -108,14 +108,14 @@ static uint32_t used_len(struct vrig *v, uint32_t q, uint32_t i)
 
 static bool wait_used(struct vrig *v, uint32_t q, uint16_t n)
 {
-	for (int i = 0; i < 2000 && used_idx(v, q) != n; i++)
+	for (int i = 0; i < 30000 && used_idx(v, q) != n; i++)
 		usleep(1000);
 	return used_idx(v, q) == n;
 }
 
 static bool broken(struct vrig *v)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 30000; i++) {
 		if (get(v, VIRTIO_MMIO_STATUS) & VIRTIO_S_NEEDS_RESET)
 			return true;
 		usleep(1000);

@@ -167,6 +167,8 @@ static int load(struct machine *m)
 	};
 	err = boot_acpi(b);
 	if (!err)
+		err = boot_bios_data(b);
+	if (!err)
 		err = o->flat ? boot_load_flat(b) : boot_load(b);
 	if (err)
 		complain("%s", b->why[0] ? b->why : limen_strerror(err));
