@@ -75,7 +75,6 @@ class Session:
         self.done = False
         self.section = None
         self.sections = {"dmesg": b"", "kmemleak": b""}
-        self.module = ""
         self.reasons = []
         self.console_rest = b""
         self.deadline = None
@@ -108,8 +107,6 @@ class Session:
             self.section = None
             self.status = int(rest[0])
             self.ended = time.monotonic()
-        elif kind == "module":
-            self.module = " ".join(rest)
         elif kind == "failed":
             self.reasons.append(" ".join(rest))
         elif kind in self.sections:
@@ -219,7 +216,7 @@ class Session:
             if verdict.bad_line(line) and reason not in seen:
                 seen.add(reason)
                 self.reasons.append(reason)
-        for leak in verdict.leaks(leaks, self.module):
+        for leak in verdict.leaks(leaks):
             self.reasons.append("leaked by the module: " + leak.splitlines()[0])
 
     def _result(self, timed_out, emulator_status):

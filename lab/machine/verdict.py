@@ -13,6 +13,7 @@ _BAD_START = re.compile(
     r"|unchecked MSR access|Bad page|DEBUG_LOCKS_WARN_ON|kobject.*is not initialized"
     r"|x86/fpu: (Bad|Wrong)|NMI watchdog: Watchdog detected)")
 _BAD_ANYWHERE = re.compile(r"detected stalls? on CPU|self-detected stall|soft lockup|hung task")
+_MODULES = range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)
 _STAMP = re.compile(r"^(<\d+>)?(\[ *\d+\.\d+\] ?)?(\[ *[TC]\d+\] ?)?")
 
 
@@ -27,21 +28,17 @@ def is_end(line):
     return "Kernel panic - not syncing" in line or "end Kernel panic" in line
 
 
-def leaks(report, module):
+def leaks(report):
     """Return the leaks in a kmemleak report that the module had a part in.
 
-    @module: the module's line of /proc/modules before it was unloaded; its
-    functions have no names any more when the report is made.
+    The report is made after the module has gone, so its functions have no names any
+    more: an address in the modules' area without a name is one of them. (Or one of
+    another module's init code, which had better be looked at too.)
     """
-    fields = module.split()
-    start = end = 0
-    if len(fields) >= 6 and fields[5].startswith("0x"):
-        start = int(fields[5], 16)
-        end = start + int(fields[1])
     found = []
     for block in re.split(r"(?m)^(?=unreferenced object)", report):
         frames = [int(a, 16) for a in re.findall(r"\] 0x([0-9a-f]{16})", block)]
-        if "[limen]" in block or any(start <= a < end for a in frames):
+        if "[limen]" in block or any(a in _MODULES for a in frames):
             found.append(block.strip())
     return found
 
