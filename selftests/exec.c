@@ -589,8 +589,6 @@ GUEST64(lmsw_mem, "movw $0xb, %gs:8; lmsw %gs:8; mov %cr0, %rax; mov %rax, %gs:1
 
 TEST_F(exec, lmsw_from_memory_works)
 {
-	if (!is_vmx())
-		SKIP(return, "AMD-V does not tell LMSW's operand, and the module does not read it from memory yet");
 	ASSERT_EQ(GUEST_DONE, START(lmsw_mem));
 	EXPECT_EQ(CR0_BASE | 8, self->b->value[1]);
 }
