@@ -756,8 +756,6 @@ GUEST64(avx_keep, "mov %cr4, %rax; bts $18, %rax; mov %rax, %cr4;"
 	do {								\
 		if (!offered(1, 2, 28))					\
 			SKIP(return, "this CPU has no AVX");		\
-		if (is_qemu())						\
-			SKIP(return, "QEMU 7.2 gives #UD for AVX in an SVM guest"); \
 	} while (0)
 
 static void fill(u8 *p, u8 seed)
