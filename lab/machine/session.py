@@ -150,7 +150,9 @@ class Session:
         self.deadline = time.monotonic() + self.timeout
         with open(self.machine.path("emulator.err"), "wb") as err:
             child = subprocess.Popen(  # pylint: disable=consider-using-with
-                emulator.command(self.machine), env=emulator.environment(self.machine),
+                # An emulator must not live on when we are killed.
+                ["setpriv", "--pdeathsig", "KILL", *emulator.command(self.machine)],
+                env=emulator.environment(self.machine),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                 start_new_session=True)
         try:
