@@ -6,8 +6,9 @@ pid=$!
 i=0 started=1 first=1
 while [ $i -lt "${1:-240}" ] && kill -0 $pid 2>/dev/null; do
 	grep -q 'Memtest86+' /tmp/memtest.out && started=0
-	# the screen names the test that runs, "#1" once test 0 is over
-	grep -aq '#1 ' /tmp/memtest.out && first=0 && break
+	# the screen's fourth line names the test that runs. Only what changes is drawn
+	# again, so the name of a later test is there whole, or a part of it.
+	grep -aqE '4;35H #[1-9]|Moving inv|own addr' /tmp/memtest.out && first=0 && break
 	sleep 1
 	i=$((i + 1))
 done
