@@ -456,8 +456,6 @@ GUEST64(pic_hlt, "sti; hlt; cli" G_DONE);
 
 TEST_F(apic, the_8259_wakes_from_hlt)
 {
-	if (is_qemu())
-		SKIP(return, "QEMU 7.2 forgets the interrupt shadow on VMRUN");
 	guest_load(&self->vm, pic_hlt);
 	vcpu_long(self->c, GUEST_CODE);
 	ASSERT_EQ(0, extint(&self->vm, 1));

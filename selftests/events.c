@@ -242,6 +242,21 @@ TEST_F(events, sti_holds_interrupts_over_an_exiting_instruction)
 	EXPECT_EQ(self->b->value[0], self->b->event[0].rip);
 }
 
+/*
+ * CLI runs in the shadow of STI, so nothing ever comes in; the timer's interrupts
+ * wait, and the host's own end the guest's run between the two again and again.
+ */
+GUEST64(sti_cli, X2_ON "cli; mov $0x832, %ecx; mov $0x20051, %eax; xor %edx, %edx; wrmsr;"
+	"mov $0x838, %ecx; mov $1000000, %eax; wrmsr; mov $1000000, %ecx\n"
+	"1: sti; cli; dec %ecx; jnz 1b; mov %gs:0, %eax" G_REPORT "sti; nop; cli" G_DONE);
+
+TEST_F(events, nothing_comes_between_sti_and_cli)
+{
+	ASSERT_EQ(GUEST_DONE, START(sti_cli));
+	EXPECT_EQ(0, self->c->report[0]);
+	EXPECT_EQ(1, self->b->nr_events);
+}
+
 GUEST64(sti_out, "cli; sti; out %al, $0x51; nop" G_DONE);
 
 TEST_F(events, the_shadow_is_part_of_the_state)

@@ -13,6 +13,7 @@ struct svm_caps {
 	u32 features;		/* CPUID 8000_000A EDX */
 	u32 asid;		/* ours, the same on every CPU */
 	bool tsc_aux;
+	bool lend_shadow;	/* VMRUN does not load the shadow: QEMU before 9.1 */
 };
 
 extern struct svm_caps svm_caps;
@@ -103,6 +104,7 @@ void svm_put(struct limen_vcpu *vcpu);
 /* svm_dump.c */
 void svm_dump(struct limen_vcpu *vcpu);
 /* svm_entry.S */
-void svm_world_switch(u64 vmcb_pa, u64 host_pa, struct limen_regs *regs);
+void svm_world_switch(u64 vmcb_pa, u64 host_pa, struct limen_regs *regs,
+		      bool shadow);
 
 #endif

@@ -329,7 +329,8 @@ void svm_enter(struct limen_vcpu *vcpu)
 	event_inj = vmcb->event_inj;
 	entry_rip = vmcb->rip;
 	svm_world_switch(__pa(vmcb), page_to_phys(svm_this_cpu()->host),
-			 &vcpu->regs);
+			 &vcpu->regs, svm_caps.lend_shadow &&
+			 vmcb->int_state & SVM_INT_SHADOW);
 
 	svm->clean = SVM_CLEAN_ALL;
 	vcpu->regs.rip = vmcb->rip;
@@ -374,7 +375,8 @@ static void purge(void)
 	if ((limen_rdmsr(MSR_EFER) & MSR_EFER_SVME) && limen_rdmsr(SVM_MSR_HSAVE)) {
 		c->purge->rip = 0;
 		c->purge->clean = 0;
-		svm_world_switch(__pa(c->purge), page_to_phys(c->host), &regs);
+		svm_world_switch(__pa(c->purge), page_to_phys(c->host), &regs,
+				 false);
 	}
 	set_debugreg(dr6, 6);
 	set_debugreg(dr7, 7);

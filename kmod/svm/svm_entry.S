@@ -2,12 +2,15 @@
 /*
  * The world switch of AMD-V.
  *
- * void svm_world_switch(u64 vmcb_pa, u64 host_pa, struct limen_regs *regs)
+ * void svm_world_switch(u64 vmcb_pa, u64 host_pa, struct limen_regs *regs,
+ *			 bool shadow)
  *
  * With GIF clear nothing can interrupt: not even an NMI reaches the host while
  * the guest's FS, GS, TR and syscall MSRs are in the CPU. IF is set for VMRUN, so
  * that a physical interrupt ends the guest's run (V_INTR_MASKING), and stays
- * pending until the window closes. RAX and RSP of the guest are in the VMCB.
+ * pending until the window closes. STI comes well before VMRUN, because its shadow
+ * would reach into the guest: on some CPUs if an exit interrupts an injection, in
+ * QEMU always. RAX and RSP of the guest are in the VMCB.
  */
 #include <linux/linkage.h>
 #include <asm/alternative.h>
@@ -67,11 +70,13 @@ SYM_FUNC_START(svm_world_switch)
 	push %rdi		/* vmcb_pa */
 
 	clgi
+	sti
 	mov %rsi, %rax
 	vmsave %rax
 	mov %rdi, %rax
 	vmload %rax
 
+	bt $0, %ecx		/* CF: shadow, until VMRUN */
 	mov O_RCX(%rdx), %rcx
 	mov O_RBX(%rdx), %rbx
 	mov O_RBP(%rdx), %rbp
@@ -93,7 +98,9 @@ SYM_FUNC_START(svm_world_switch)
 	verw verw_selector(%rip)
 .Lverw_done:
 #endif
-	sti
+	jnc .Lvmrun
+	sti			/* svm_caps.lend_shadow */
+.Lvmrun:
 	vmrun %rax
 	cli
 

@@ -29,6 +29,21 @@ static u32 sev_asids(void)
 	return cpuid_ecx(0x8000001f);
 }
 
+/*
+ * VMRUN loads the interrupt shadow (APM Vol. 2, "Interrupt Shadows"), but QEMU's TCG
+ * did not before 9.1; there the shadow of an STI before VMRUN reaches into the guest,
+ * and can stand in. TCG says "TCGTCGTCGTCG" of itself.
+ */
+static bool is_tcg(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return false;
+	cpuid(0x40000000, &eax, &ebx, &ecx, &edx);
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;
+}
+
 static int svm_probe(struct limen_caps *caps)
 {
 	u32 bits = boot_cpu_data.x86_phys_bits;
@@ -52,6 +67,7 @@ static int svm_probe(struct limen_caps *caps)
 	svm_caps.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) ||
 			   boot_cpu_has(X86_FEATURE_RDPID);
 	caps->rdtscp = svm_caps.tsc_aux;
+	svm_caps.lend_shadow = is_tcg();
 	caps->phys_bits = min(bits, 48u);
 	caps->npt_2m = true;
 	caps->npt_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
