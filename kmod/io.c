@@ -229,8 +229,12 @@ enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 	u64 gpa = vcpu->exit.npf.gpa;
 
 	if (pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) & 0x000ffffffffff000ull) &&
-	    !vcpu->exit.npf.in_walk)
+	    !vcpu->exit.npf.in_walk) {
+		if (!vcpu->exit.npf.apic && pi_is_default_xapic(vcpu) &&
+		    npt_map_apic(vcpu->vm))
+			return LIMEN_RELOAD;
 		return apic_access(vcpu);
+	}
 	switch (npt_fault(vcpu, gpa, vcpu->exit.npf.access)) {
 	case NPT_MAPPED:
 		return LIMEN_RELOAD;
