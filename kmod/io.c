@@ -140,6 +140,19 @@ enum limen_next limen_to_user(struct limen_vcpu *vcpu, u32 why)
 	return LIMEN_TO_USER;
 }
 
+/**
+ * limen_fail() - LIMEN_RUN can't go on, and nothing of the guest's is lost
+ * @vcpu: the vCPU
+ * @err: a negative errno
+ *
+ * Return: LIMEN_FAILED.
+ */
+enum limen_next limen_fail(struct limen_vcpu *vcpu, int err)
+{
+	vcpu->error = err;
+	return LIMEN_FAILED;
+}
+
 /* IN and the reading half of a rule: RAX takes the value by the access's size. */
 static void port_read(struct limen_vcpu *vcpu, u32 val)
 {
@@ -227,19 +240,21 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 {
 	u64 gpa = vcpu->exit.npf.gpa;
+	int ret;
 
 	if (pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) & 0x000ffffffffff000ull) &&
 	    !vcpu->exit.npf.in_walk)
 		return apic_access(vcpu);
-	switch (npt_fault(vcpu, gpa, vcpu->exit.npf.access)) {
-	case NPT_MAPPED:
-		return LIMEN_RELOAD;
+	ret = npt_fault(vcpu, gpa, vcpu->exit.npf.access);
+	if (ret < 0)
+		return limen_fail(vcpu, ret);
+	switch (ret) {
 	case NPT_NO_MEMORY:
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 	case NPT_BAD_HVA:
 		return limen_to_user(vcpu, LIMEN_EXIT_FAULT);
 	}
-	return LIMEN_RELOAD;	/* a signal, or no memory: the loop sees it */
+	return LIMEN_RELOAD;
 }
 
 static void complete_io(struct limen_vcpu *vcpu, const struct limen_run *run)

@@ -77,6 +77,7 @@ enum limen_next {
 	LIMEN_RESUME = 1,	/* enter again; the window may stay open */
 	LIMEN_RELOAD,		/* close the window, then go on */
 	LIMEN_TO_USER,		/* vcpu->run says why */
+	LIMEN_FAILED,		/* LIMEN_RUN returns vcpu->error */
 };
 
 /* bits of vcpu->requests */
@@ -138,6 +139,7 @@ struct limen_vcpu {
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */
+	int error;			/* with LIMEN_FAILED: the errno */
 	u32 eoi_vector;			/* of LIMEN_EXIT_EOI */
 	bool want_irq_window;		/* for the 8259A */
 

@@ -267,13 +267,13 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 	return next;
 }
 
-static int run_once(struct limen_vcpu *vcpu)
+static enum limen_next run_once(struct limen_vcpu *vcpu)
 {
 	enum limen_next next;
 	int err;
 
 	if (READ_ONCE(vcpu->vm->dead))
-		return -EIO;
+		return limen_fail(vcpu, -EIO);
 	check_clock(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
@@ -281,13 +281,13 @@ static int run_once(struct limen_vcpu *vcpu)
 	if (next == LIMEN_TO_USER)
 		return LIMEN_TO_USER;
 
-	if (!may_run(vcpu))
-		return limen_vcpu_block(vcpu) ?: LIMEN_RESUME;
-	if (signal_pending(current))
-		return -EINTR;
-	err = limen_guest_work();
+	if (!may_run(vcpu)) {
+		err = limen_vcpu_block(vcpu);
+		return err ? limen_fail(vcpu, err) : LIMEN_RESUME;
+	}
+	err = signal_pending(current) ? -EINTR : limen_guest_work();
 	if (err)
-		return err;
+		return limen_fail(vcpu, err);
 
 	next = run_window(vcpu);
 	if (next == LIMEN_RESUME)
@@ -305,13 +305,14 @@ static int run_once(struct limen_vcpu *vcpu)
 int limen_run(struct limen_vcpu *vcpu)
 {
 	u32 flags = READ_ONCE(vcpu->run->flags);
-	int ret;
+	enum limen_next next;
+	int err;
 
 	if (flags & ~LIMEN_RUN_STOP)
 		return -EINVAL;
-	ret = limen_complete(vcpu);
-	if (ret)
-		return ret;
+	err = limen_complete(vcpu);
+	if (err)
+		return err;
 	vcpu->stat[LIMEN_STAT_RUNS]++;
 	if (flags & LIMEN_RUN_STOP) {
 		/* what the VMM has not been told of is in no state class */
@@ -323,13 +324,14 @@ int limen_run(struct limen_vcpu *vcpu)
 
 	limen_vcpu_load(vcpu);
 	do {
-		ret = run_once(vcpu);
-	} while (ret > 0 && ret != LIMEN_TO_USER);
-	if (ret == LIMEN_TO_USER) {
+		next = run_once(vcpu);
+	} while (next == LIMEN_RESUME || next == LIMEN_RELOAD);
+	if (next == LIMEN_TO_USER) {
 		vcpu->stat[LIMEN_STAT_USER_EXITS]++;
 		limen_fill_run(vcpu);
-		ret = 0;
+	} else {
+		err = vcpu->error;
 	}
 	limen_vcpu_put(vcpu);
-	return ret;
+	return err;
 }

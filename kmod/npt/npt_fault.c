@@ -207,7 +207,7 @@ out:
  * @access: LIMEN_ACCESS_*
  *
  * Context: the vCPU's thread, no window open; sleeps.
- * Return: enum npt_fault, or -EINTR (a signal), -ENOMEM.
+ * Return: enum npt_fault, or -EINTR (any signal, fatal or not), -ENOMEM.
  */
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
@@ -216,7 +216,7 @@ int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 	int err;
 
 	do {
-		if (fatal_signal_pending(current))
+		if (signal_pending(current))
 			return -EINTR;
 		down_read(&vm->mem_sem);
 		if (!limen_mem_find(vm, gpa, &f.range) ||

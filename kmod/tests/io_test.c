@@ -183,6 +183,29 @@ static void second_level_fault_is_mapped_mmio_or_a_bad_address(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, vcpu->run->mmio.gpa, 0x1000ull);
 }
 
+static void second_level_fault_that_fails_ends_the_run_and_loses_nothing(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .npf.gpa = 0x1000,
+		  .event = LIMEN_EVENT_VALID | 0x41 },
+	};
+	static const int errors[] = { -ENOMEM, -EINTR };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		fake.npt_fault = errors[i];
+		fake_script(vcpu, exits);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), errors[i]);
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 1);
+		KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_NONE);
+		/* the next run delivers what the fault has cut short */
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->entered[1].event,
+				LIMEN_EVENT_VALID | 0x41);
+	}
+}
+
 #define APIC(offset, how, ...) { .kind = LIMEN_KIND_NPF, .nr_insn = 15,	\
 	.insn = { __VA_ARGS__ },					\
 	.npf = { .gpa = 0xfee00000 + (offset), .access = LIMEN_ACCESS_##how } }
@@ -308,6 +331,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(string_io_moves_rip_when_the_vmm_says_it_is_done),
 	KUNIT_CASE(mmio_exit_carries_address_and_bytes),
 	KUNIT_CASE(second_level_fault_is_mapped_mmio_or_a_bad_address),
+	KUNIT_CASE(second_level_fault_that_fails_ends_the_run_and_loses_nothing),
 	KUNIT_CASE(apic_page_is_answered_in_the_kernel),
 	KUNIT_CASE(apic_access_that_is_no_plain_mov_goes_to_the_vmm),
 	KUNIT_CASE(apic_page_is_memory_like_any_other_in_x2apic_mode),
