@@ -20,6 +20,9 @@
 #define RFLAGS_RF	BIT(16)
 #define DR6_BS		BIT(14)
 
+/* So often an instruction that can't be read runs again before user space knows */
+#define MAX_UNREAD	16
+
 /**
  * limen_skip_insn() - the exiting instruction is done: go behind it
  * @vcpu: the vCPU
@@ -187,7 +190,7 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
-/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
+/* LMSW's source. False: it can't be read; a fault of the guest's is raised. */
 static bool cr_operand(struct limen_vcpu *vcpu)
 {
 	struct limen_exit *exit = &vcpu->exit;
@@ -209,6 +212,42 @@ static bool cr_operand(struct limen_vcpu *vcpu)
 				 &exit->cr.val, sizeof(exit->cr.val));
 }
 
+/*
+ * The instruction that exited can't be read or is another one: changed or gone
+ * meanwhile, so the guest runs it again, and not from a stale translation. Where
+ * that does not help (no memory there, bytes that do not decode) it would go on for
+ * ever. A page that is swapped out is no failure: reading it waits.
+ */
+static enum limen_next run_again(struct limen_vcpu *vcpu)
+{
+	if (vcpu->unread_rip != vcpu->regs.rip)
+		vcpu->nr_unread = 0;
+	vcpu->unread_rip = vcpu->regs.rip;
+	if (vcpu->nr_unread++ == MAX_UNREAD) {
+		vcpu->nr_unread = 0;
+		return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
+	}
+	vcpu->entry.flush = true;
+	return LIMEN_RELOAD;
+}
+
+/* LIMEN_RESUME: vcpu->exit has all that its handler needs. */
+static enum limen_next complete_insn(struct limen_vcpu *vcpu)
+{
+	int n = limen_fetch_insn(vcpu);
+
+	if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n, limen_mode(vcpu)))
+		return run_again(vcpu);
+	if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu)) {
+		/* the operand's own fault is the guest's */
+		if (vcpu->ev.exception & LIMEN_EVENT_VALID)
+			return LIMEN_RELOAD;
+		return run_again(vcpu);
+	}
+	vcpu->nr_unread = 0;
+	return LIMEN_RESUME;
+}
+
 /**
  * limen_handle_exit() - act on vcpu->exit
  * @vcpu: the vCPU
@@ -219,16 +258,11 @@ static bool cr_operand(struct limen_vcpu *vcpu)
 enum limen_next limen_handle_exit(struct limen_vcpu *vcpu)
 {
 	enum limen_next next;
-	int n;
 
 	if (wants_insn(vcpu)) {
-		n = limen_fetch_insn(vcpu);
-		/* changed or gone meanwhile: the guest runs it again */
-		if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n,
-					limen_mode(vcpu)))
-			return LIMEN_RELOAD;
-		if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu))
-			return LIMEN_RELOAD;
+		next = complete_insn(vcpu);
+		if (next != LIMEN_RESUME)
+			return next;
 	}
 	next = dispatch(vcpu);
 	/* limen_raise() found a fault within a double fault */

@@ -141,6 +141,8 @@ struct limen_vcpu {
 	u32 pending;			/* exit that waits for completion */
 	int error;			/* with LIMEN_FAILED: the errno */
 	u32 eoi_vector;			/* of LIMEN_EXIT_EOI */
+	u64 unread_rip;			/* instruction that could not be read, */
+	u8 nr_unread;			/* and how often in a row */
 	bool want_irq_window;		/* for the 8259A */
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */
