@@ -190,14 +190,17 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
-/* LMSW's source. False: it can't be read; a fault of the guest's is raised. */
+/*
+ * LMSW's source is read, SMSW's destination in memory written. False: it can't be;
+ * a fault of the guest's is raised.
+ */
 static bool cr_operand(struct limen_vcpu *vcpu)
 {
 	struct limen_exit *exit = &vcpu->exit;
 	struct limen_prefixes p;
 	int mode = limen_mode(vcpu);
+	u64 ea, gva;
 	bool stack;
-	u64 ea;
 	u8 seg;
 
 	if (!exit->cr.mem_at) {
@@ -208,8 +211,12 @@ static bool cr_operand(struct limen_vcpu *vcpu)
 	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
 			   vcpu->regs.rip + exit->insn_len, &stack);
 	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
-	return !limen_read_guest(vcpu, limen_linear(vcpu, seg, ea),
-				 &exit->cr.val, sizeof(exit->cr.val));
+	gva = limen_linear(vcpu, seg, ea);
+	if (exit->cr.op == LIMEN_CR_LMSW)
+		return !limen_read_guest(vcpu, gva, &exit->cr.val,
+					 sizeof(exit->cr.val));
+	exit->cr.val = vcpu->sregs.cr0;
+	return !limen_write_guest(vcpu, gva, &exit->cr.val, sizeof(exit->cr.val));
 }
 
 /*

@@ -77,6 +77,7 @@ enum limen_cr_op {
 	LIMEN_CR_READ,		/* MOV from CR to a GPR */
 	LIMEN_CR_CLTS,
 	LIMEN_CR_LMSW,		/* source operand in @val */
+	LIMEN_CR_SMSW,		/* to a GPR by @size, or to memory at @mem_at */
 	LIMEN_CR_ENCODED,	/* not decoded by the CPU: read the instruction */
 };
 
@@ -116,7 +117,8 @@ struct limen_exit {
 			u8 nr;
 			u8 gpr;
 			u8 op;		/* enum limen_cr_op */
-			u8 mem_at;	/* LMSW from memory: ModRM at insn[mem_at] */
+			u8 mem_at;	/* LMSW, SMSW in memory: ModRM at insn[mem_at] */
+			u8 size;	/* SMSW to a GPR: 2, 4, 8 */
 			u16 val;
 		} cr;
 		struct {

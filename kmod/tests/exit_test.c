@@ -262,6 +262,42 @@ static void operands_are_read_from_memory_where_the_cpu_does_not_tell(struct kun
 	KUNIT_EXPECT_EQ(test, vcpu->sregs.cr0, 0x19ull);
 }
 
+static void smsw_stores_what_the_guest_has_written_to_cr0(struct kunit *test)
+{
+	static const struct { u8 code[4]; u64 rbx; } rows[] = {
+		{ { 0x0f, 0x01, 0xe3 }, 0x60000011 },		/* smsw %ebx */
+		{ { 0x66, 0x0f, 0x01, 0xe3 }, 0x22220011 },	/* smsw %bx */
+		{ { 0x0f, 0x01, 0x22 }, 0x22222222 },		/* smsw (%edx) */
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		map_code(test, vcpu, rows[i].code, 4);
+		memset(fake.mem + 0x2fff, 0xff, 4);
+		vcpu->sregs.cr0 = 0x60000011;
+		vcpu->regs.rip = 0x1000;
+		vcpu->regs.gpr[LIMEN_RBX] = 0x22222222;
+		vcpu->regs.gpr[LIMEN_RDX] = 0x2fff;
+		vcpu->exit = (struct limen_exit){
+			.kind = LIMEN_KIND_CR, .cr.op = LIMEN_CR_ENCODED,
+		};
+		KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RESUME);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->regs.gpr[LIMEN_RBX], rows[i].rbx,
+				    "row %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, *(u32 *)(fake.mem + 0x2fff), 0xffff0011u);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1003ull);
+	/* no memory there: neither written nor stepped over */
+	vcpu->regs.rip = 0x1000;
+	vcpu->regs.gpr[LIMEN_RDX] = FAKE_MEM;
+	vcpu->exit = (struct limen_exit){
+		.kind = LIMEN_KIND_CR, .cr.op = LIMEN_CR_ENCODED,
+	};
+	KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RELOAD);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
+}
+
 static void fault_within_a_double_fault_ends_the_run(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
@@ -299,6 +335,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(code_that_stays_unreadable_is_given_to_the_vmm),
 	KUNIT_CASE(only_failures_in_a_row_and_at_one_place_count),
 	KUNIT_CASE(operands_are_read_from_memory_where_the_cpu_does_not_tell),
+	KUNIT_CASE(smsw_stores_what_the_guest_has_written_to_cr0),
 	KUNIT_CASE(fault_within_a_double_fault_ends_the_run),
 	KUNIT_CASE(exception_is_reflected_with_its_error_and_payload),
 	{}

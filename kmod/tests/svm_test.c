@@ -56,6 +56,23 @@ static void every_exit_code_has_its_kind(struct kunit *test)
 	}
 }
 
+/* APM Vol. 2: bits 30 and 29 of CR0; the first word of the VMCB has a bit a CR */
+static void cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit(struct kunit *test)
+{
+	static const u64 bits[] = { 1ull << 30, 3ull << 29 };
+	int i;
+
+	KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033), 0x80010033ull);
+	KUNIT_EXPECT_EQ(test, svm_cr0_view(0x80010033, 0x11), 0x80010033ull);
+	KUNIT_EXPECT_EQ(test, svm_cr_reads(0x80010033), 0x100);
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033 | bits[i]), 0x80010033ull);
+		KUNIT_EXPECT_EQ(test, svm_cr0_view(0x8001003b, 0x80010033 | bits[i]),
+				0x8001003bull | bits[i]);
+		KUNIT_EXPECT_EQ(test, svm_cr_reads(0x11 | bits[i]), 0x101);
+	}
+}
+
 static void length_comes_from_the_next_rip_where_it_is_saved(struct kunit *test)
 {
 	struct svm_raw raw = { .code = 0x72, .next_rip = RIP + 2 };
@@ -332,6 +349,7 @@ static void trap_closes_and_never_opens(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(every_exit_code_has_its_kind),
+	KUNIT_CASE(cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit),
 	KUNIT_CASE(length_comes_from_the_next_rip_where_it_is_saved),
 	KUNIT_CASE(port_access_has_its_facts),
 	KUNIT_CASE(outs_without_decode_assists_wants_its_prefixes_read),
