@@ -16,6 +16,7 @@
 #include "insn.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
+#include "posted_irq/pi_vapic.h"
 #include "run.h"
 #include "walk.h"
 #include "window.h"
@@ -42,6 +43,11 @@ static void fill_insn(struct limen_vcpu *vcpu, struct limen_run *run)
 	memcpy(run->insn, vcpu->exit.insn, sizeof(vcpu->exit.insn));
 }
 
+static bool is_apic_page(const struct limen_vcpu *vcpu, u64 gpa)
+{
+	return pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) >> 12 << 12);
+}
+
 static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -50,8 +56,7 @@ static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->mmio.gva = exit->npf.gva;
 	run->mmio.has_gva = exit->npf.has_gva;
 	run->mmio.access = exit->npf.access;
-	run->mmio.apic = pi_is_xapic(vcpu) &&
-			 !((exit->npf.gpa ^ vcpu->pi.base) >> 12 << 12);
+	run->mmio.apic = is_apic_page(vcpu, exit->npf.gpa);
 	run->mmio.vectoring = !!(exit->event & LIMEN_EVENT_VALID);
 	fill_insn(vcpu, run);
 }
@@ -240,16 +245,19 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 {
 	u64 gpa = vcpu->exit.npf.gpa;
+	bool apic = is_apic_page(vcpu, gpa) && !vcpu->exit.npf.in_walk;
 	int ret;
 
-	if (pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) & 0x000ffffffffff000ull) &&
-	    !vcpu->exit.npf.in_walk)
+	/* no memory is at its usual place, see limen_mem_map(); elsewhere it wins */
+	if (apic && gpa >> 12 == PI_BASE_DEFAULT >> 12)
 		return apic_access(vcpu);
 	ret = npt_fault(vcpu, gpa, vcpu->exit.npf.access);
 	if (ret < 0)
 		return limen_fail(vcpu, ret);
 	switch (ret) {
 	case NPT_NO_MEMORY:
+		if (apic)
+			return apic_access(vcpu);
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 	case NPT_BAD_HVA:
 		return limen_to_user(vcpu, LIMEN_EXIT_FAULT);

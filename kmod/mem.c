@@ -14,6 +14,7 @@
 #include "limen.h"
 #include "mem.h"
 #include "npt/npt_mmu.h"
+#include "posted_irq/pi_vapic.h"
 
 #define MEM_FLAGS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
 
@@ -72,6 +73,18 @@ static int check_range(const struct limen_range *arg, bool with_hva)
 	return 0;
 }
 
+/*
+ * No leaf may hide the registers of an APIC that is where it is after RESET. One
+ * that the guest has moved does not show where memory is.
+ */
+static int check_apic(const struct limen_range *arg)
+{
+	bool hides = arg->gpa < PI_BASE_DEFAULT + PAGE_SIZE &&
+		     arg->gpa + arg->len > PI_BASE_DEFAULT;
+
+	return hides ? -EINVAL : 0;
+}
+
 static int check_flags(u32 flags)
 {
 	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
@@ -91,7 +104,7 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		.gpa = arg->gpa, .len = arg->len,
 		.hva = arg->hva, .flags = arg->flags,
 	};
-	int err = check_range(arg, true) ?: check_flags(arg->flags);
+	int err = check_range(arg, true) ?: check_flags(arg->flags) ?: check_apic(arg);
 	u32 i;
 
 	if (err)

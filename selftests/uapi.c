@@ -324,6 +324,17 @@ TEST_F(uapi, map_refuses_overlap_with_eexist)
 	EXPECT_EQ(0, vm_map(vm, base + 0x4000, vm->mem, 0x1000, RWX));
 }
 
+TEST_F(uapi, map_refuses_the_page_of_the_local_apic)
+{
+	struct vm *vm = &self->vm;
+
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE, vm->mem, 0x1000, RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE - 0x1000, vm->mem, 0x2000, RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE, vm->mem, 0x200000, RWX));
+	EXPECT_EQ(0, vm_map(vm, APIC_BASE - 0x1000, vm->mem, 0x1000, RWX));
+	EXPECT_EQ(0, vm_map(vm, APIC_BASE + 0x1000, vm->mem, 0x1000, RWX));
+}
+
 TEST_F(uapi, unmap_and_protect_want_the_exact_range)
 {
 	struct vm *vm = &self->vm;

@@ -254,6 +254,26 @@ static void apic_access_that_is_no_plain_mov_goes_to_the_vmm(struct kunit *test)
 	}
 }
 
+static void apic_that_was_moved_shows_where_no_memory_is(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { 0x8b, 0x0f },
+		  .npf = { .gpa = 0x5030, .access = LIMEN_ACCESS_READ } },
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	pi_wrmsr(vcpu, 0x1b, 0x5900);
+	fake.npt_fault = NPT_MAPPED;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
+	fake.npt_fault = NPT_NO_MEMORY;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RCX], 0x50014ull);
+}
+
 static void apic_page_is_memory_like_any_other_in_x2apic_mode(struct kunit *test)
 {
 	static const struct limen_exit exits[] = { APIC(0x80, WRITE, 0x89, 0x07) };
@@ -334,6 +354,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(second_level_fault_that_fails_ends_the_run_and_loses_nothing),
 	KUNIT_CASE(apic_page_is_answered_in_the_kernel),
 	KUNIT_CASE(apic_access_that_is_no_plain_mov_goes_to_the_vmm),
+	KUNIT_CASE(apic_that_was_moved_shows_where_no_memory_is),
 	KUNIT_CASE(apic_page_is_memory_like_any_other_in_x2apic_mode),
 	KUNIT_CASE(msr_exit_takes_a_value_or_a_fault),
 	KUNIT_CASE(port_policy_faults_reads_constants_and_drops_writes),

@@ -88,6 +88,10 @@ static void what_is_no_range_is_refused(struct kunit *test)
 	BAD(gpa = 1);
 	BAD(hva = 1);
 	BAD(len = 0);
+	/* the local APIC's page */
+	BAD(gpa = 0xfee00000);
+	BAD(gpa = 0xfec00000; r.len = 0x400000);
+	BAD(gpa = 0xfedff000; r.len = 0x2000);
 	BAD(len = 0x1001);
 	BAD(len = ~0xfffull);
 	BAD(gpa = ~0xfffull);

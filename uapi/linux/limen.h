@@ -195,7 +195,9 @@ struct limen_vm_create {
  * @len:   bytes, a multiple of 4096, not 0
  * @hva:   first address in the VMM, a multiple of 4096 (MAP only, else 0)
  *
- * LIMEN_MAP adds a range; EEXIST if it overlaps another one. LIMEN_UNMAP takes
+ * LIMEN_MAP adds a range; EEXIST if it overlaps another one, EINVAL if it covers
+ * the page at 0xfee00000: the local APIC's registers are there, or nothing. Where
+ * the guest has moved them (IA32_APIC_BASE), a range hides them. LIMEN_UNMAP takes
  * the range away and LIMEN_PROTECT changes its rights: both name a mapped range
  * exactly (ENOENT otherwise). When they return, no vCPU uses the old mapping.
  * An access that the rights do not allow, or that no range covers, is an exit
