@@ -66,7 +66,9 @@ static bool is_exception(u32 event)
  * @payload: CR2 for #PF, bits to set in DR6 for #DB, else 0
  *
  * A second exception while another one waits or is being delivered becomes a
- * double fault or a shutdown, or replaces the first, as the manual says.
+ * double fault or a shutdown, or replaces the first, as the manual says. Replaced:
+ * its instruction is repeated and raises it again. So does INT n. An interrupt or
+ * an NMI whose delivery faults is lost: the CPU has acknowledged it.
  *
  * Context: vCPU thread.
  */
@@ -90,14 +92,8 @@ void limen_raise(struct limen_vcpu *vcpu, u8 vector, s64 error, u64 payload)
 		vector = VEC_DF;
 		error = 0;
 		payload = 0;
-		ev->injected = 0;
-	} else if (is_exception(ev->injected)) {
-		/*
-		 * benign, or serially handled: the instruction is repeated and
-		 * raises the first one again
-		 */
-		ev->injected = 0;
 	}
+	ev->injected = 0;
 	ev->exception = event_of(vector, LIMEN_TYPE_EXCEPTION, error != NO_ERROR);
 	ev->exception_error = error != NO_ERROR ? (u32)error : 0;
 	ev->exception_payload = payload;
@@ -214,6 +210,8 @@ void limen_event_pick(struct limen_vcpu *vcpu)
 		apply_payload(vcpu);
 		inject(vcpu, ev->exception, ev->exception_error, 0);
 		ev->exception = 0;
+		/* as in limen_raise(), where user space has set both */
+		ev->injected = 0;
 	} else if (ev->injected & LIMEN_EVENT_VALID) {
 		inject(vcpu, ev->injected, ev->injected_error, ev->insn_len);
 		ev->injected = 0;

@@ -320,6 +320,29 @@ TEST_F(events, an_exception_can_be_injected)
 	}
 }
 
+GUEST64(iret_after, "out %al, $0x50; sti; nop; nop; nop" G_DONE);
+
+TEST_F(events, an_interrupt_whose_delivery_faults_is_lost)
+{
+	struct limen_events ev;
+	struct limen_regs r;
+
+	guest_load(&self->vm, iret_after);
+	vcpu_long(self->c, GUEST_CODE);
+	r = vcpu_regs(self->c);
+	r.rflags |= 1 << 9;
+	r.gpr[LIMEN_R15] = GUEST_CODE;
+	ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_REGS, &r, sizeof(r)));
+	ev = get_events(self->c);
+	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x44;
+	ev.exception = EXC(6);
+	ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	ASSERT_EQ(1, self->b->nr_events);
+	EXPECT_EQ(6, self->b->event[0].vector);
+}
+
 TEST_F(events, an_interrupted_event_can_be_set)
 {
 	struct limen_events ev;

@@ -412,7 +412,9 @@ struct limen_apic {
  *             format of the VM-entry interruption-information field (SDM
  *             Vol. 3): bits 7:0 vector, 10:8 type, 11 error code, 31 valid
  * @injected_error: its error code
- * @exception: an exception to deliver before the next instruction, same format
+ * @exception: an exception to deliver before the next instruction, same format;
+ *             @injected is dropped then: the exception counts as raised by its
+ *             delivery, and an interrupt or NMI is lost as on a CPU
  * @exception_error: its error code
  * @exception_payload: CR2 for #PF, DR6 bits to set for #DB, else 0
  * @nmi_pending: NMIs that wait, 0 to 2
