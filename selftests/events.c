@@ -248,7 +248,9 @@ TEST_F(events, sti_holds_interrupts_over_an_exiting_instruction)
  */
 GUEST64(sti_cli, X2_ON "cli; mov $0x832, %ecx; mov $0x20051, %eax; xor %edx, %edx; wrmsr;"
 	"mov $0x838, %ecx; mov $1000000, %eax; wrmsr; mov $1000000, %ecx\n"
-	"1: sti; cli; dec %ecx; jnz 1b; mov %gs:0, %eax" G_REPORT "sti; nop; cli" G_DONE);
+	"1: sti; cli; dec %ecx; jnz 1b; mov %gs:0, %eax" G_REPORT
+	"mov $0x832, %ecx; mov $0x30051, %eax; xor %edx, %edx; wrmsr;"
+	"sti; nop; cli" G_DONE);
 
 TEST_F(events, nothing_comes_between_sti_and_cli)
 {
