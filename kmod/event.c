@@ -85,7 +85,7 @@ void limen_raise(struct limen_vcpu *vcpu, u8 vector, s64 error, u64 payload)
 	if (first && (first & 0xff) == VEC_DF && class_of(vector) != BENIGN) {
 		ev->exception = 0;
 		ev->injected = 0;
-		vcpu->exit.kind = LIMEN_KIND_SHUTDOWN;
+		vcpu->shutdown = true;
 		return;
 	}
 	if (first && makes_double_fault(first & 0xff, vector)) {

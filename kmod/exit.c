@@ -272,8 +272,6 @@ enum limen_next limen_handle_exit(struct limen_vcpu *vcpu)
 			return next;
 	}
 	next = dispatch(vcpu);
-	/* limen_raise() found a fault within a double fault */
-	if (vcpu->exit.kind == LIMEN_KIND_SHUTDOWN && next != LIMEN_TO_USER)
-		next = limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
-	return next;
+	/* limen_raise() found a fault within a double fault: the run loop tells */
+	return vcpu->shutdown && next == LIMEN_RESUME ? LIMEN_RELOAD : next;
 }

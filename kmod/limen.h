@@ -139,6 +139,7 @@ struct limen_vcpu {
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */
+	bool shutdown;			/* a triple fault that user space must hear of */
 	int error;			/* with LIMEN_FAILED: the errno */
 	u32 eoi_vector;			/* of LIMEN_EXIT_EOI */
 	u64 unread_rip;			/* instruction that could not be read, */

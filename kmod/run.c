@@ -123,10 +123,16 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	return LIMEN_RESUME;
 }
 
-static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
+/* What has happened and is in no state class: user space must hear of it first. */
+static enum limen_next untold_exit(struct limen_vcpu *vcpu)
 {
-	int vector = pi_pop_eoi(vcpu);
+	int vector;
 
+	if (vcpu->shutdown) {
+		vcpu->shutdown = false;
+		return limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
+	}
+	vector = pi_pop_eoi(vcpu);
 	if (vector < 0)
 		return LIMEN_RESUME;
 	vcpu->eoi_vector = vector;
@@ -136,7 +142,7 @@ static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
 /* Exits that no instruction of the guest caused */
 static enum limen_next own_exits(struct limen_vcpu *vcpu)
 {
-	if (eoi_exit(vcpu) == LIMEN_TO_USER)
+	if (untold_exit(vcpu) == LIMEN_TO_USER)
 		return LIMEN_TO_USER;
 	if (!READ_ONCE(vcpu->vm->extint) || !pi_takes_extint(vcpu))
 		return LIMEN_RESUME;
@@ -315,8 +321,7 @@ int limen_run(struct limen_vcpu *vcpu)
 		return err;
 	vcpu->stat[LIMEN_STAT_RUNS]++;
 	if (flags & LIMEN_RUN_STOP) {
-		/* what the VMM has not been told of is in no state class */
-		if (eoi_exit(vcpu) == LIMEN_RESUME)
+		if (untold_exit(vcpu) == LIMEN_RESUME)
 			limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
 		limen_fill_run(vcpu);
 		return 0;

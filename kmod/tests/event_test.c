@@ -148,11 +148,11 @@ static void fault_in_a_double_fault_is_a_shutdown(struct kunit *test)
 
 	vcpu->ev.injected = EXC_ERR(VEC_DF);
 	limen_raise(vcpu, VEC_DB, NO_ERROR, 0);
-	KUNIT_EXPECT_NE(test, vcpu->exit.kind, LIMEN_KIND_SHUTDOWN);
+	KUNIT_EXPECT_FALSE(test, vcpu->shutdown);
 	vcpu->ev.exception = 0;
 	vcpu->ev.injected = EXC_ERR(VEC_DF);
 	limen_raise(vcpu, VEC_PF, 2, 0x1000);
-	KUNIT_EXPECT_EQ(test, vcpu->exit.kind, LIMEN_KIND_SHUTDOWN);
+	KUNIT_EXPECT_TRUE(test, vcpu->shutdown);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception | vcpu->ev.injected, 0u);
 }
 

@@ -319,6 +319,36 @@ static void msr_exit_takes_a_value_or_a_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
 }
 
+static void completion_that_faults_in_a_double_fault_is_a_shutdown(struct kunit *test)
+{
+	static const struct limen_exit rdmsr[] = {
+		{ .kind = LIMEN_KIND_RDMSR, .insn_len = 2, .event = LIMEN_EVENT_VALID |
+		  LIMEN_EVENT_ERROR | LIMEN_TYPE_EXCEPTION << 8 | VEC_DF },
+	};
+	static const u32 flags[] = { 0, LIMEN_RUN_STOP };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	vcpu->vm->nr_policy = 1;
+	vcpu->vm->policy[0] = (struct limen_policy){
+		.kind = LIMEN_POLICY_MSR, .first = 0x99, .last = 0x99,
+		.access = LIMEN_ON_READ, .action = LIMEN_DO_EXIT,
+	};
+	vcpu->regs.gpr[LIMEN_RCX] = 0x99;
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		vcpu->run->flags = 0;
+		fake_script(vcpu, rdmsr);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_MSR);
+		vcpu->run->msr.fault = 1;
+		vcpu->run->complete = LIMEN_FULFIL;
+		vcpu->run->flags = flags[i];
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_SHUTDOWN);
+		/* the guest has not run, and is told of it once */
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 1);
+		KUNIT_EXPECT_NE(test, fake_run(test, vcpu), LIMEN_EXIT_SHUTDOWN);
+	}
+}
+
 static void port_policy_faults_reads_constants_and_drops_writes(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test);
@@ -357,6 +387,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(apic_that_was_moved_shows_where_no_memory_is),
 	KUNIT_CASE(apic_page_is_memory_like_any_other_in_x2apic_mode),
 	KUNIT_CASE(msr_exit_takes_a_value_or_a_fault),
+	KUNIT_CASE(completion_that_faults_in_a_double_fault_is_a_shutdown),
 	KUNIT_CASE(port_policy_faults_reads_constants_and_drops_writes),
 	{}
 };
