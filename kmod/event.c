@@ -15,6 +15,8 @@
 #include "window.h"
 
 #define RFLAGS_IF	BIT(9)
+#define RFLAGS_RF	BIT(16)
+#define DR6_BD		BIT(13)
 #define DR6_RTM		BIT(16)
 #define DR7_GD		BIT(13)
 
@@ -163,6 +165,37 @@ static void apply_payload(struct limen_vcpu *vcpu)
 	vcpu->ev.exception_payload = 0;
 }
 
+/*
+ * A fault's handler goes back to the instruction itself, which must not hit its own
+ * breakpoint again: the flags on the stack have RF set (SDM Vol. 3,
+ * "Instruction-Breakpoint Exception Condition"). An injection pushes the flags as
+ * they are. #DB is a fault for an instruction breakpoint, whose handler sets RF
+ * itself, and for general detect.
+ */
+static bool pushes_rf(u32 event, u64 payload)
+{
+	if (LIMEN_EVENT_TYPE(event) != LIMEN_TYPE_EXCEPTION)
+		return false;
+	switch (event & 0xff) {
+	case VEC_DB:
+		return payload & DR6_BD;
+	case VEC_BP:
+	case VEC_OF:
+	case VEC_DF:
+	case VEC_MC:
+		return false;
+	}
+	return true;
+}
+
+static void set_rf(struct limen_vcpu *vcpu, u32 event, u64 payload)
+{
+	if (!pushes_rf(event, payload))
+		return;
+	vcpu->regs.rflags |= RFLAGS_RF;
+	limen_dirty(vcpu, LIMEN_G_REGS);
+}
+
 static void inject(struct limen_vcpu *vcpu, u32 event, u32 error, u8 insn_len)
 {
 	vcpu->entry.event = event;
@@ -207,12 +240,14 @@ void limen_event_pick(struct limen_vcpu *vcpu)
 	vcpu->entry.nmi_window = false;
 
 	if (ev->exception & LIMEN_EVENT_VALID) {
+		set_rf(vcpu, ev->exception, ev->exception_payload);
 		apply_payload(vcpu);
 		inject(vcpu, ev->exception, ev->exception_error, 0);
 		ev->exception = 0;
 		/* as in limen_raise(), where user space has set both */
 		ev->injected = 0;
 	} else if (ev->injected & LIMEN_EVENT_VALID) {
+		set_rf(vcpu, ev->injected, 0);
 		inject(vcpu, ev->injected, ev->injected_error, ev->insn_len);
 		ev->injected = 0;
 	}

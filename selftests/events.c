@@ -322,6 +322,30 @@ TEST_F(events, an_exception_can_be_injected)
 	}
 }
 
+TEST_F(events, an_injected_fault_has_rf_in_its_flags)
+{
+	static const struct { u32 event; u64 payload; u64 rf; } inj[] = {
+		{ EXC(13) | LIMEN_EVENT_ERROR, 0, 1 << 16 }, { EXC(6), 0, 1 << 16 },
+		{ EXC(1), 1 << 14, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		guest_load(&self->vm, nops);
+		self->b->nr_events = 0;
+		vcpu_long(self->c, GUEST_CODE);
+		struct limen_regs r = vcpu_regs(self->c);
+
+		r.gpr[LIMEN_R15] = GUEST_CODE + 2;
+		ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_REGS, &r, sizeof(r)));
+		ASSERT_EQ(0, inject(self->c, inj[i].event, 0, inj[i].payload));
+		ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+		ASSERT_EQ(1, self->b->nr_events);
+		EXPECT_EQ(inj[i].rf, self->b->event[0].rflags & 1 << 16)
+			TH_LOG("event %zu", i);
+	}
+}
+
 GUEST64(iret_after, "out %al, $0x50; sti; nop; nop; nop" G_DONE);
 
 TEST_F(events, an_interrupt_whose_delivery_faults_is_lost)
