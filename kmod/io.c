@@ -57,7 +57,7 @@ static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->mmio.has_gva = exit->npf.has_gva;
 	run->mmio.access = exit->npf.access;
 	run->mmio.apic = is_apic_page(vcpu, exit->npf.gpa);
-	run->mmio.vectoring = !!(exit->event & LIMEN_EVENT_VALID);
+	run->mmio.vectoring = exit->vectoring;
 	fill_insn(vcpu, run);
 }
 

@@ -87,7 +87,8 @@ struct limen_exit {
 	u8 insn_len;		/* 0: the CPU does not tell */
 	u8 nr_insn;		/* bytes at insn[] that the CPU gave; mostly 0 */
 	u8 insn[15];
-	u32 event;		/* its delivery was interrupted by this exit */
+	bool vectoring;		/* in the delivery of an event, */
+	u32 event;		/* this one, if it must be injected again */
 	u32 event_error;
 	u8 event_insn_len;
 	struct {		/* always: for UNKNOWN, INVALID, TASK_SWITCH */

@@ -440,6 +440,25 @@ TEST_F(events, a_stack_on_an_untouched_page_still_delivers_once)
 	EXPECT_EQ(1, self->b->nr_events);
 }
 
+TEST_F(events, an_exit_during_a_software_interrupts_delivery_says_so)
+{
+	u8 *p = pages(4096);
+
+	guest_load(&self->vm, int_80);
+	vcpu_long(self->c, GUEST_CODE);
+	memcpy(p, self->vm.mem + GUEST_IDT, 4096);
+	move_idt(self->c, BASE);		/* no memory there */
+	ASSERT_EQ(LIMEN_EXIT_MMIO, vcpu_go(self->c));
+	EXPECT_EQ(BASE + 0x80 * 16, self->c->run->mmio.gpa);
+	EXPECT_EQ(1, self->c->run->mmio.vectoring);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, 4096, RWX));
+	self->c->run->complete = LIMEN_DISCARD;
+	ASSERT_EQ(0, ioctl(self->c->fd, LIMEN_RUN, 0));
+	EXPECT_EQ(LIMEN_EXIT_IO, self->c->run->exit);
+	ASSERT_EQ(1, self->b->nr_events);
+	EXPECT_EQ(self->b->value[0], self->b->event[0].rip);
+}
+
 TEST_F(events, an_event_survives_an_exit_during_its_delivery)
 {
 	u8 *p = pages(4096);

@@ -39,6 +39,7 @@ static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 
 	if (!(raw->int_info & LIMEN_EVENT_VALID))
 		return;
+	exit->vectoring = true;
 	if (is_from_insn(event) &&
 	    (event != raw->event_inj || raw->rip != raw->entry_rip))
 		return;

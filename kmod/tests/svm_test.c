@@ -206,8 +206,10 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	raw.event_inj = 0x80000041;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000041u);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_error, 0u);
+	KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 	raw.int_info = 0x41;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	KUNIT_EXPECT_FALSE(test, decode(raw).vectoring);
 	/* not injected: what Bochs makes of INT n */
 	raw.int_info = 0x80000000;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
@@ -223,6 +225,7 @@ static void event_of_an_instruction_is_left_to_the_instruction(struct kunit *tes
 				       .entry_rip = RIP };
 
 		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+		KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 		/* unless it was injected, and nothing ran since */
 		raw.event_inj = events[i];
 		KUNIT_EXPECT_EQ(test, decode(raw).event, events[i]);

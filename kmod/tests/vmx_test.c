@@ -172,8 +172,10 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	raw.idt_info = 0x80000480;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000480u);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_insn_len, 5);
+	KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 	raw.idt_info = 0x00000480;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	KUNIT_EXPECT_FALSE(test, decode(raw).vectoring);
 }
 
 static void debug_exception_carries_dr6_bits(struct kunit *test)

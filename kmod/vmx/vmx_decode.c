@@ -99,6 +99,7 @@ static void decode_vectoring(const struct vmx_raw *raw, struct limen_exit *exit)
 {
 	if (!(raw->idt_info & VMX_INTR_VALID))
 		return;
+	exit->vectoring = true;
 	exit->event = raw->idt_info & VMX_INTR_EVENT;
 	if (raw->idt_info & VMX_INTR_ERROR)
 		exit->event_error = raw->idt_error;
