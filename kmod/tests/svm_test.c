@@ -25,6 +25,7 @@ static void every_exit_code_has_its_kind(struct kunit *test)
 {
 	static const struct { u64 code; u64 info1; enum limen_kind kind; } rows[] = {
 		{ 0x060, 0, LIMEN_KIND_HOST_IRQ }, { 0x061, 0, LIMEN_KIND_HOST_NMI },
+		{ 0x063, 0, LIMEN_KIND_HOST_IRQ },
 		{ 0x064, 0, LIMEN_KIND_IRQ_WINDOW }, { 0x06f, 0, LIMEN_KIND_GP },
 		{ 0x072, 0, LIMEN_KIND_CPUID }, { 0x074, 0, LIMEN_KIND_NMI_WINDOW },
 		{ 0x076, 0, LIMEN_KIND_CACHE }, { 0x077, 0, LIMEN_KIND_PAUSE },

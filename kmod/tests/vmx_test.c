@@ -45,7 +45,7 @@ static void every_exit_reason_has_its_kind(struct kunit *test)
 		{ 55, 0, LIMEN_KIND_XSETBV }, { 58, 0, LIMEN_KIND_UD },
 		{ 59, 0, LIMEN_KIND_UD }, { 60, 0, LIMEN_KIND_UD },
 		{ 63, 0, LIMEN_KIND_UD }, { 64, 0, LIMEN_KIND_UD },
-		{ 3, 0, LIMEN_KIND_UNKNOWN }, { 44, 0, LIMEN_KIND_UNKNOWN },
+		{ 3, 0, LIMEN_KIND_HOST_IRQ }, { 44, 0, LIMEN_KIND_UNKNOWN },
 		{ 999, 0, LIMEN_KIND_UNKNOWN },
 		{ 0x80000021, 0, LIMEN_KIND_INVALID },
 		{ 0x80000022, 0, LIMEN_KIND_INVALID },

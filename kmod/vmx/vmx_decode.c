@@ -56,6 +56,7 @@ u32 vmx_needs(u32 reason)
 	case VMX_REASON_EXCEPTION:
 		return VMX_NEED_INTR | VMX_NEED_QUAL | VMX_NEED_LEN;
 	case VMX_REASON_EXTINT:
+	case VMX_REASON_INIT:
 	case VMX_REASON_TIMER:
 	case VMX_REASON_INTR_WINDOW:
 	case VMX_REASON_NMI_WINDOW:
@@ -201,6 +202,7 @@ static enum limen_kind plain_kind(u32 basic)
 {
 	switch (basic) {
 	case VMX_REASON_EXTINT:
+	case VMX_REASON_INIT:		/* the host's own: not the guest's doing */
 	case VMX_REASON_TIMER:		return LIMEN_KIND_HOST_IRQ;
 	case VMX_REASON_TRIPLE_FAULT:	return LIMEN_KIND_SHUTDOWN;
 	case VMX_REASON_INTR_WINDOW:	return LIMEN_KIND_IRQ_WINDOW;
