@@ -28,6 +28,7 @@
 			 BIT(29) | BIT(30) | BIT(31))
 #define L7_EBX_AVX512	(BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 #define L7_EBX_SOFT	BIT(1)	/* TSC_ADJUST */
+#define L7_EBX_INVPCID	BIT(10)
 #define L7_ECX		(BIT(1) | BIT(2) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | \
 			 BIT(11) | BIT(12) | BIT(14))
 #define L7_ECX_AVX512	(BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
@@ -111,6 +112,8 @@ static void leaf_7(struct builder *b)
 	e->edx &= L7_EDX;
 	if (!limen_caps.rdtscp)
 		e->ecx &= ~BIT(22);
+	if (!limen_caps.invpcid)
+		e->ebx &= ~L7_EBX_INVPCID;
 	if (!(limen_fpu_xcr0() & BIT_ULL(2)))
 		e->ebx &= ~BIT(5);
 	if (!avx512) {

@@ -624,6 +624,17 @@ TEST_F(exec, mov_cr_uses_any_register)
 	EXPECT_EQ(7, self->b->value[2]);
 }
 
+GUEST64(invpcid_all, "movq $0, %gs:8; movq $0, %gs:16; mov $2, %eax;"
+	"invpcid %gs:8, %rax" G_DONE);
+
+TEST_F(exec, invpcid_works_where_it_is_offered)
+{
+	if (!offered(7, 1, 10))
+		SKIP(return, "no INVPCID");
+	ASSERT_EQ(GUEST_DONE, START(invpcid_all));
+	EXPECT_EQ(0, self->b->nr_events);
+}
+
 GUEST64(cr8_tpr, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
 	"mov $5, %eax; mov %rax, %cr8; mov $0x808, %ecx; rdmsr; mov %eax, %gs:8;"
 	"mov $0x3f, %eax; xor %edx, %edx; wrmsr; mov %cr8, %rax; mov %rax, %gs:16;"

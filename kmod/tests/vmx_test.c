@@ -281,6 +281,7 @@ static void haswell_is_taken_with_what_it_has(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cfg.timer_shift, 5);
 	KUNIT_EXPECT_TRUE(test, cfg.ins_info);
 	KUNIT_EXPECT_TRUE(test, caps.npt_2m && caps.npt_1g && caps.rdtscp);
+	KUNIT_EXPECT_TRUE(test, caps.invpcid);
 	KUNIT_EXPECT_EQ(test, caps.phys_bits, 39);
 	KUNIT_EXPECT_EQ(test, cfg.cr0_must, 0x20ull);
 	KUNIT_EXPECT_TRUE(test, notes(&caps, "vpid", LIMEN_CAP_USED));
@@ -364,9 +365,12 @@ static void optional_parts_go_without_a_refusal(struct kunit *test)
 
 	m.ept_vpid &= ~(1ull << 41 | 1 << 16 | 1 << 17);
 	m.rdtscp = false;
+	m.proc2 &= ~(1ull << 44);
 	KUNIT_EXPECT_EQ(test, negotiate(&m, &cfg, &caps), 0);
 	KUNIT_EXPECT_EQ(test, cfg.proc2 & (BIT(5) | BIT(3)), 0ul);
 	KUNIT_EXPECT_FALSE(test, caps.npt_2m || caps.npt_1g || caps.rdtscp);
+	/* INVPCID is offered with its control only */
+	KUNIT_EXPECT_FALSE(test, caps.invpcid);
 	m = haswell;
 	m.maxphyaddr = 52;
 	negotiate(&m, &cfg, &caps);
