@@ -399,6 +399,14 @@ TEST_F(uapi, vcpu_ids_are_0_to_63_and_taken_once)
 	}
 }
 
+TEST_F(uapi, topology_leaves_are_offered_with_their_bit)
+{
+	bool topoext = offered(0x80000001, 2, 22);
+
+	EXPECT_EQ(topoext, offers_leaf(0x8000001d));
+	EXPECT_EQ(topoext, offers_leaf(0x8000001e));
+}
+
 TEST_F(uapi, cpuid_set_checks_its_table)
 {
 	static struct limen_cpuid_entry e[LIMEN_MAX_CPUID + 1];

@@ -150,7 +150,8 @@ struct limen_cpuid_entry {
  * @entries: pointer to &struct limen_cpuid_entry
  *
  * LIMEN_CPUID_GET, on the device: all that a guest may be offered on this
- * machine. LIMEN_CPUID_SET, on a vCPU that has not run: the guest's table, at
+ * machine; the ids of a processor, in leaves 1, 0xB, 0x1F and 0x8000001E, are the
+ * VMM's to fill in. LIMEN_CPUID_SET, on a vCPU that has not run: the guest's table, at
  * most LIMEN_MAX_CPUID entries; EINVAL for a duplicate. Feature bits that were
  * not offered are cleared silently where the module acts on them.
  */
