@@ -30,7 +30,7 @@ static void fill_io(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->io.in = exit->io.in;
 	run->io.string = exit->io.string;
 	run->io.rep = exit->io.rep;
-	run->io.addr_size = exit->io.addr_size;
+	run->io.addr_size = exit->io.string ? exit->io.addr_size : 0;
 	run->io.seg = exit->io.seg;
 	if (!exit->io.in && !exit->io.string)
 		run->io.data = vcpu->regs.gpr[LIMEN_RAX] &
@@ -199,13 +199,6 @@ enum limen_next limen_handle_io(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-static u64 mov_source(const struct limen_vcpu *vcpu, const struct limen_mov *mov)
-{
-	u64 val = mov->imm ? mov->val : vcpu->regs.gpr[mov->gpr];
-
-	return mov->high ? val >> 8 : val;
-}
-
 /*
  * The APIC's register page. Registers are 32 bits wide, and the manual defines
  * 32-bit accesses only ("Accessing the Local APIC Registers").
@@ -224,7 +217,9 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 	    mov.write != !!(vcpu->exit.npf.access & LIMEN_ACCESS_WRITE))
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 
-	val = mov.write ? mov_source(vcpu, &mov) : 0;
+	val = 0;
+	if (mov.write)
+		val = mov.imm ? mov.val : vcpu->regs.gpr[mov.gpr];
 	if (pi_mmio(vcpu, offset, mov.write, &val) && !mov.write)
 		val = 0;
 	if (!mov.write) {

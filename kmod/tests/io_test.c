@@ -68,7 +68,7 @@ static void out_shows_its_bytes_only(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
 		{ .kind = LIMEN_KIND_IO, .insn_len = 2,
-		  .io = { .port = 0x80, .size = 2 } },
+		  .io = { .port = 0x80, .size = 2, .addr_size = 4 } },
 	};
 	struct limen_vcpu *vcpu = vcpu_64(test);
 
@@ -76,6 +76,7 @@ static void out_shows_its_bytes_only(struct kunit *test)
 	fake_script(vcpu, exits);
 	fake_run(test, vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->run->io.data, 0xdef0u);
+	KUNIT_EXPECT_EQ(test, vcpu->run->io.addr_size, 0);
 }
 
 static void discarded_exit_is_repeated(struct kunit *test)
@@ -129,6 +130,7 @@ static void string_io_moves_rip_when_the_vmm_says_it_is_done(struct kunit *test)
 
 	fake_script(vcpu, exits);
 	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_IO);
+	KUNIT_EXPECT_EQ(test, vcpu->run->io.addr_size, 8);
 	vcpu->run->complete = LIMEN_FULFIL;
 	fake_run(test, vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);

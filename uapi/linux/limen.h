@@ -663,7 +663,7 @@ struct limen_run {
 			__u8 in;	/* 1: IN, INS */
 			__u8 string;	/* 1: INS, OUTS */
 			__u8 rep;
-			__u8 addr_size;	/* 2, 4 or 8, string forms */
+			__u8 addr_size;	/* string forms: 2, 4 or 8, always; else 0 */
 			__u8 seg;	/* enum limen_sreg, OUTS */
 			__u32 data;	/* OUT: out; IN: in */
 			__u8 last;	/* in: string form is done */
