@@ -81,6 +81,8 @@ int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
  * Emptied table pages go to @freed: npt_free_list() after the flush.
  */
 bool npt_unmap(struct npt *npt, u64 gpa, u64 len, struct list_head *freed);
+bool npt_is_young(const struct npt *npt, u64 gpa, u64 len);
+bool npt_age(struct npt *npt, u64 gpa, u64 len);
 void npt_free_list(struct list_head *freed);
 
 #endif

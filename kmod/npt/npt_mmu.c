@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
+#include "../compat.h"
 #include "../limen.h"
 #include "npt_mmu.h"
 
@@ -87,7 +88,53 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 	npt_free_list(&freed);
 }
 
+/*
+ * Where the CPU notes no accesses, a leaf that is there counts as used, and ageing
+ * takes it away: the guest faults when it uses the page again. True: was used.
+ */
+static bool age(struct limen_vm *vm, u64 start, u64 end, bool clear)
+{
+	bool young = false, flush = false;
+	LIST_HEAD(freed);
+	u32 i;
+
+	spin_lock(&vm->mmu_lock);
+	if (clear && !vm->npt.fmt->accessed)
+		young = flush = unmap_hva(vm, start, end, &freed);
+	for (i = 0; i < vm->nr_ranges && !flush; i++) {
+		const struct limen_mem_range *r = &vm->range[i];
+		u64 from = max(start, r->hva);
+		u64 to = min(end, r->hva + r->len);
+		u64 gpa = r->gpa + (from - r->hva);
+
+		if (from < to)
+			young |= clear ? npt_age(&vm->npt, gpa, to - from) :
+					 npt_is_young(&vm->npt, gpa, to - from);
+	}
+	spin_unlock(&vm->mmu_lock);
+
+	if (flush)
+		npt_flush_all(vm);
+	npt_free_list(&freed);
+	return young;
+}
+
+static limen_young_t clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				 unsigned long start, unsigned long end)
+{
+	return age(vm_of(mn), start, end, true);
+}
+
+static limen_young_t test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				unsigned long address)
+{
+	return age(vm_of(mn), address, address + 1, false);
+}
+
 static const struct mmu_notifier_ops notifier_ops = {
+	.clear_flush_young = clear_young,
+	.clear_young = clear_young,
+	.test_young = test_young,
 	.invalidate_range_start = invalidate_start,
 	.invalidate_range_end = invalidate_end,
 	.release = release,
