@@ -143,9 +143,9 @@ static void zap(struct limen_vm *vm, u64 gpa, u64 len)
 	LIST_HEAD(freed);
 	bool flush = npt_unmap(&vm->npt, gpa, len, &freed);
 
-	spin_unlock(&vm->mmu_lock);
 	if (flush)
 		npt_flush_all(vm);
+	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
 }
 

@@ -188,12 +188,12 @@ static int fault_once(struct limen_vm *vm, struct fault *f)
 
 	spin_lock(&vm->mmu_lock);
 	err = link_leaf(vm, &cache, f, seq, &freed);
-	spin_unlock(&vm->mmu_lock);
-	put_page(f->page);
 	if (err == 1) {
 		npt_flush_all(vm);
 		err = 0;
 	}
+	spin_unlock(&vm->mmu_lock);
+	put_page(f->page);
 	npt_free_list(&freed);
 out:
 	npt_cache_drain(&cache);

@@ -52,10 +52,9 @@ static int invalidate_start(struct mmu_notifier *mn,
 		vm->mn_end = range->end;
 	}
 	flush = unmap_hva(vm, range->start, range->end, &freed);
-	spin_unlock(&vm->mmu_lock);
-
 	if (flush)
 		npt_flush_all(vm);
+	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
 	return 0;
 }
@@ -83,8 +82,8 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&vm->mmu_lock);
 	vm->mn_seq++;
 	npt_unmap(&vm->npt, 0, 1ull << 48, &freed);
-	spin_unlock(&vm->mmu_lock);
 	npt_flush_all(vm);
+	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
 }
 
@@ -111,10 +110,9 @@ static bool age(struct limen_vm *vm, u64 start, u64 end, bool clear)
 			young |= clear ? npt_age(&vm->npt, gpa, to - from) :
 					 npt_is_young(&vm->npt, gpa, to - from);
 	}
-	spin_unlock(&vm->mmu_lock);
-
 	if (flush)
 		npt_flush_all(vm);
+	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
 	return young;
 }
