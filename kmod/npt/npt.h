@@ -15,6 +15,9 @@
 #define NPT_LEVELS	4
 #define NPT_CACHE	(NPT_LEVELS * 2)
 
+/* So much is taken away before the lock goes for a moment: at most 512 tables */
+#define NPT_ZAP_STEP	(1ull << 30)
+
 struct limen_vm;
 struct limen_vcpu;
 
