@@ -595,8 +595,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_SHUTDOWN,	/* triple fault */
 	LIMEN_EXIT_BAD_STATE,	/* the CPU refuses to enter this state: @hw */
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
-	LIMEN_EXIT_UNKNOWN,	/* one that the module can't explain, or whose
-				   instruction it can't read: @hw */
+	LIMEN_EXIT_UNKNOWN,	/* not explained, or its instruction not readable: @hw */
 	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
 	LIMEN_NR_USER_EXIT,
 };
