@@ -21,9 +21,14 @@ u32 limen_tsc_khz(void);
 int limen_guest_work(void);
 bool limen_guest_work_pending(void);
 void limen_resched_cpu(int cpu);
+void limen_posted_ipi(int cpu);
+u8 limen_posted_vector(void);
+u32 limen_apic_id(int cpu);
 void limen_rcu_note(int cpu);
 #else
 
+#include <asm/apic.h>
+#include <asm/irq_vectors.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/tsc.h>
@@ -83,6 +88,33 @@ static inline void limen_resched_cpu(int cpu)
 #else
 	smp_send_reschedule(cpu);
 #endif
+}
+
+/*
+ * The vector that KVM's host handler answers with an EOI and nothing else, so that
+ * it can be shared. 0: this kernel has no KVM, and no gate for it.
+ */
+static inline u8 limen_posted_vector(void)
+{
+#ifdef POSTED_INTR_VECTOR
+	return POSTED_INTR_VECTOR;
+#else
+	return 0;
+#endif
+}
+
+static inline void limen_posted_ipi(int cpu)
+{
+#ifdef LIMEN_HAVE_SEND_IPI_CALL
+	__apic_send_IPI_mask(cpumask_of(cpu), limen_posted_vector());
+#else
+	apic->send_IPI_mask(cpumask_of(cpu), limen_posted_vector());
+#endif
+}
+
+static inline u32 limen_apic_id(int cpu)
+{
+	return per_cpu(x86_cpu_to_apicid, cpu);
 }
 
 static inline void limen_rcu_note(int cpu)

@@ -209,9 +209,16 @@ static void pick_irq(struct limen_vcpu *vcpu)
 	int vector;
 
 	pi_fold(vcpu);
-	vector = pi_pick(vcpu);
-	if (vector < 0)
+	if (vcpu->pi.by_hw) {
+		/* it knows IF, the shadow and TPR itself */
+		vcpu->entry.rvi = pi_requested(vcpu);
 		return;
+	}
+	vector = pi_pick(vcpu);
+	if (vector < 0) {
+		vcpu->entry.held_class = pi_held_class(vcpu);
+		return;
+	}
 	if (vcpu->entry.event || !limen_irq_open(vcpu)) {
 		vcpu->entry.irq_window = true;
 		return;
@@ -238,6 +245,7 @@ void limen_event_pick(struct limen_vcpu *vcpu)
 	vcpu->entry.event = 0;
 	vcpu->entry.irq_window = false;
 	vcpu->entry.nmi_window = false;
+	vcpu->entry.held_class = 0;
 
 	if (ev->exception & LIMEN_EVENT_VALID) {
 		set_rf(vcpu, ev->exception, ev->exception_payload);

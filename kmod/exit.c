@@ -155,6 +155,13 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 		return LIMEN_RELOAD;
 	case LIMEN_KIND_IRQ_WINDOW:
 	case LIMEN_KIND_NMI_WINDOW:
+	case LIMEN_KIND_TPR_BELOW:
+		return LIMEN_RESUME;
+	case LIMEN_KIND_EOI:
+		pi_hw_eoi(vcpu, vcpu->exit.apic.vector);
+		return LIMEN_RESUME;
+	case LIMEN_KIND_APIC_WRITE:
+		pi_hw_write(vcpu, vcpu->exit.apic.offset);
 		return LIMEN_RESUME;
 	case LIMEN_KIND_NPF:		return limen_handle_npf(vcpu);
 	case LIMEN_KIND_IO:		return limen_handle_io(vcpu);

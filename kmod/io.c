@@ -244,8 +244,12 @@ enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 	int ret;
 
 	/* no memory is at its usual place, see limen_mem_map(); elsewhere it wins */
-	if (apic && gpa >> 12 == PI_BASE_DEFAULT >> 12)
+	if (apic && gpa >> 12 == PI_BASE_DEFAULT >> 12) {
+		if (!vcpu->exit.npf.apic && pi_is_default_xapic(vcpu) &&
+		    npt_map_apic(vcpu->vm))
+			return LIMEN_RELOAD;
 		return apic_access(vcpu);
+	}
 	ret = npt_fault(vcpu, gpa, vcpu->exit.npf.access);
 	if (ret < 0)
 		return limen_fail(vcpu, ret);

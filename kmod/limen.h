@@ -90,6 +90,8 @@ enum limen_request {
 	LIMEN_REQ_CLOCK,	/* refresh the paravirtual clock page */
 	LIMEN_REQ_TIMER,	/* the APIC timer has fired */
 	LIMEN_REQ_EXTINT,	/* the 8259A's wire has changed */
+	LIMEN_REQ_LEVEL,	/* pi.level has grown */
+	LIMEN_REQ_APIC_PAGE,	/* this vCPU's APIC is no more where apic_page is */
 	LIMEN_REQ_DEAD,
 };
 
@@ -192,6 +194,8 @@ struct limen_vm {
 	struct limen_policy policy[LIMEN_MAX_POLICY];	/* (l), const once ran */
 	u32 nr_policy;
 
+	bool apic_page_gone;		/* (m: mmu_lock) some vCPU's APIC is elsewhere */
+
 	s64 clock_offset;		/* (a) */
 	int extint;			/* (a) level of the 8259A's wire */
 
@@ -204,10 +208,12 @@ struct limen_vm {
 
 extern const struct limen_ops *limen_ops;	/* the vendor in use */
 extern struct limen_caps limen_caps;
+extern bool limen_apicv, limen_posted;		/* module parameters */
 
 /* vcpu.c: what other rooms may ask of a vCPU, from any context */
 void limen_vcpu_request(struct limen_vcpu *vcpu, enum limen_request req);
 void limen_vcpu_notify(struct limen_vcpu *vcpu);
+void limen_vcpu_notify_posted(struct limen_vcpu *vcpu);
 void limen_vcpu_nmi(struct limen_vcpu *vcpu);
 void limen_vm_kill(struct limen_vm *vm, const char *why);
 

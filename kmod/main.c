@@ -15,6 +15,14 @@
 const struct limen_ops *limen_ops;
 struct limen_caps limen_caps;
 
+bool limen_apicv = true;
+module_param_named(apicv, limen_apicv, bool, 0444);
+MODULE_PARM_DESC(apicv, "let the CPU virtualize the local APIC, where it can (default: yes)");
+
+bool limen_posted = true;
+module_param_named(posted, limen_posted, bool, 0444);
+MODULE_PARM_DESC(posted, "post interrupts to running guests by hardware, where it can; needs apicv (default: yes)");
+
 static const struct limen_ops *pick_vendor(void)
 {
 	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||

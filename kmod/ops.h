@@ -32,12 +32,21 @@ struct pi_hw;
 #define LIMEN_G_TSC	BIT(7)	/* tsc_offset; never fetched */
 #define LIMEN_G_ALL	(BIT(8) - 1)
 
+/*
+ * Of the local APIC memory is the only truth (posted_irq/); these say what hardware
+ * that works on it must be told anew. Never fetched, and not in LIMEN_G_ALL.
+ */
+#define LIMEN_G_APIC	BIT(8)	/* pi.by_hw, mode, ISR, TMR */
+#define LIMEN_G_IRR	BIT(9)	/* entry.rvi */
+
 /* What one guest entry shall do. The vendor clears it when it was spent. */
 struct limen_entry {
 	u32 dirty;		/* LIMEN_G_*: newer in memory than in hardware */
 	u32 event;		/* to inject, LIMEN_EVENT_* format; 0: none */
 	u32 event_error;
 	u8 event_insn_len;	/* software interrupts and exceptions */
+	u8 rvi;			/* LIMEN_G_IRR: highest requested vector */
+	u8 held_class;		/* of the highest one that only TPR holds; or 0 */
 	bool flush;		/* drop this guest's cached translations first */
 	bool irq_window;	/* exit as soon as an interrupt can be taken */
 	bool nmi_window;	/* exit as soon as an NMI can be taken */
@@ -69,6 +78,9 @@ enum limen_kind {
 	LIMEN_KIND_TASK_SWITCH,
 	LIMEN_KIND_INVALID,	/* the CPU refused the guest state */
 	LIMEN_KIND_UNKNOWN,
+	LIMEN_KIND_EOI,		/* hardware has ended a vector that we must know of */
+	LIMEN_KIND_APIC_WRITE,	/* hardware has written a register, without effect */
+	LIMEN_KIND_TPR_BELOW,	/* TPR has fallen below entry.held_class */
 	LIMEN_NR_KIND,
 };
 
@@ -103,6 +115,7 @@ struct limen_exit {
 			u8 access;	/* LIMEN_ACCESS_* */
 			bool has_gva;
 			bool in_walk;	/* reading the guest's page tables */
+			bool apic;	/* at the page of @apic_page */
 		} npf;
 		struct {
 			u16 port;
@@ -134,6 +147,10 @@ struct limen_exit {
 			bool has_error;
 			u64 payload;	/* #DB: bits of DR6, active high */
 		} exc;
+		struct {
+			u16 offset;	/* APIC_WRITE: of the register */
+			u8 vector;	/* EOI */
+		} apic;
 	};
 };
 
@@ -152,6 +169,8 @@ struct limen_exit {
  *         guest's own MSRs and debug registers in place. -EAGAIN: root mode is in
  *         transition on this CPU, nothing was changed, try again later.
  * @close: give it all back as it was found, raise what was held (NMI, #MC).
+ * @serve: after @close, IRQs on and preemption off: if the CPU took the interrupt
+ *         that ended the run off the APIC, have the host serve it. May be NULL.
  * @enter: between open and close. Spends vcpu->entry, runs the guest, fills
  *         vcpu->exit, sets vcpu->valid to the groups that are current in memory.
  * @in_memory: groups that @fetch finds in memory: these need no window
@@ -159,6 +178,8 @@ struct limen_exit {
  *         and set vcpu->valid.
  * @put:   the vCPU thread leaves this CPU, or the run ends: IRQs may be on or
  *         off, preemption is off, no window is open.
+ * @apic_page: may be NULL: where accesses to the xAPIC page at its default address
+ *         shall lead, for hardware that knows them by it; 0: nowhere
  * @trap_msr: does a guest's access to @index exit? Before the VM runs.
  * @dump:  print the control structure, for LIMEN_KIND_INVALID and _UNKNOWN.
  */
@@ -177,10 +198,12 @@ struct limen_ops {
 
 	int (*open)(struct limen_vcpu *vcpu);
 	void (*close)(struct limen_vcpu *vcpu);
+	void (*serve)(struct limen_vcpu *vcpu);
 	void (*enter)(struct limen_vcpu *vcpu);
 	void (*fetch)(struct limen_vcpu *vcpu, u32 groups);
 	void (*put)(struct limen_vcpu *vcpu);
 
+	u64 (*apic_page)(struct limen_vm *vm);
 	void (*trap_msr)(struct limen_vm *vm, u32 index, bool read, bool write);
 	void (*dump)(struct limen_vcpu *vcpu);
 };

@@ -19,6 +19,7 @@
 #include "event.h"
 #include "exit.h"
 #include "limen.h"
+#include "npt/npt_mmu.h"
 #include "run.h"
 #include "vcpu.h"
 #include "window.h"
@@ -118,6 +119,9 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	if (test_and_clear_bit(LIMEN_REQ_FLUSH, req))
 		vcpu->entry.flush = true;
 	clear_bit(LIMEN_REQ_EXTINT, req);
+	clear_bit(LIMEN_REQ_LEVEL, req);	/* pi_fold() sees pi.level itself */
+	if (test_and_clear_bit(LIMEN_REQ_APIC_PAGE, req))
+		npt_hide_apic(vcpu->vm);
 	if (test_and_clear_bit(LIMEN_REQ_KICK, req))
 		return limen_to_user(vcpu, LIMEN_EXIT_KICKED);
 	return LIMEN_RESUME;

@@ -21,13 +21,12 @@
 #define DR7_RESET	0x400ull
 #define PAT_RESET	0x0007040600070406ull
 
-/**
- * limen_vcpu_notify() - make the vCPU look at its requests and its mailbox
- * @vcpu: the vCPU
- *
- * Context: any but NMI; the caller has made visible what is to be seen.
- */
-void limen_vcpu_notify(struct limen_vcpu *vcpu)
+static bool has_posting(void)
+{
+	return limen_ops->pi && limen_ops->pi->post;
+}
+
+static void notify(struct limen_vcpu *vcpu, void (*send)(int cpu))
 {
 	int cpu;
 
@@ -38,10 +37,35 @@ void limen_vcpu_notify(struct limen_vcpu *vcpu)
 	if (READ_ONCE(vcpu->where) == LIMEN_IN_GUEST) {
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu >= 0 && cpu != smp_processor_id())
-			limen_resched_cpu(cpu);
+			send(cpu);
 	}
 	preempt_enable();
 	rcuwait_wake_up(&vcpu->wait);
+}
+
+/**
+ * limen_vcpu_notify() - make the vCPU look at its requests and its mailbox
+ * @vcpu: the vCPU
+ *
+ * Context: any but NMI; the caller has made visible what is to be seen.
+ */
+void limen_vcpu_notify(struct limen_vcpu *vcpu)
+{
+	notify(vcpu, limen_resched_cpu);
+}
+
+/**
+ * limen_vcpu_notify_posted() - make the vCPU, or its CPU, look at its descriptor
+ * @vcpu: the vCPU
+ *
+ * If the CPU folds descriptors the guest's run goes on. A vCPU whose hardware is
+ * just being switched over leaves the guest on any interrupt, and looks then.
+ *
+ * Context: any but NMI; the caller has made visible what is to be seen.
+ */
+void limen_vcpu_notify_posted(struct limen_vcpu *vcpu)
+{
+	notify(vcpu, has_posting() ? limen_posted_ipi : limen_resched_cpu);
 }
 
 /**
@@ -203,11 +227,17 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
+	if (has_posting())
+		pi_load(container_of(pn, struct limen_vcpu, preempt), cpu);
 }
 
 static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
-	limen_ops->put(container_of(pn, struct limen_vcpu, preempt));
+	struct limen_vcpu *vcpu = container_of(pn, struct limen_vcpu, preempt);
+
+	if (has_posting())
+		pi_put(vcpu);
+	limen_ops->put(vcpu);
 }
 
 static struct preempt_ops preempt_ops = {
@@ -226,6 +256,8 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
+	if (has_posting())
+		pi_load(vcpu, smp_processor_id());
 	vcpu->loaded = true;
 	preempt_enable();
 }
@@ -241,6 +273,8 @@ void limen_vcpu_put(struct limen_vcpu *vcpu)
 	preempt_disable();
 	preempt_notifier_unregister(&vcpu->preempt);
 	vcpu->loaded = false;
+	if (has_posting())
+		pi_put(vcpu);
 	limen_ops->put(vcpu);
 	preempt_enable();
 }

@@ -65,7 +65,12 @@ void limen_window_close(struct limen_vcpu *vcpu)
 	limen_ops->close(vcpu);
 	limen_fpu_save(vcpu);
 	limen_host_check_close();
+	/* an interrupt in service belongs to this CPU */
+	preempt_disable();
 	local_irq_restore(vcpu->irqflags);
+	if (limen_ops->serve)
+		limen_ops->serve(vcpu);
+	preempt_enable();
 }
 
 /**

@@ -34,7 +34,9 @@ is_kernel()
 part_recipe()
 {
 	case $1 in
-	bochs)	echo "bochs trixie 1" ;;
+	bochs)	echo "bochs 3.0 trixie source 1"
+		cat "$lab_dir"/bochs/*.patch
+		;;
 	guest)	echo "busybox-static memtest86+ bookworm 1" ;;
 	src)	echo "linux-source-6.1 bookworm 1" ;;
 	6.1)	echo "linux-6.1 bookworm 1" ;;

@@ -256,7 +256,7 @@ TEST_F(events, nothing_comes_between_sti_and_cli)
 {
 	ASSERT_EQ(GUEST_DONE, START(sti_cli));
 	EXPECT_EQ(0, self->c->report[0]);
-	EXPECT_EQ(1, self->b->nr_events);
+	EXPECT_LE(1, self->b->nr_events);
 }
 
 GUEST64(sti_out, "cli; sti; out %al, $0x51; nop" G_DONE);

@@ -16,6 +16,8 @@ enum npt_fault {
 };
 
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access);
+bool npt_map_apic(struct limen_vm *vm);
+void npt_hide_apic(struct limen_vm *vm);
 void npt_flush_all(struct limen_vm *vm);
 int npt_notifier_register(struct limen_vm *vm);
 void npt_notifier_unregister(struct limen_vm *vm);

@@ -28,9 +28,17 @@ struct pi_desc {
 #define PI_ON	0		/* bit numbers in control */
 #define PI_SN	1
 
+/* What the CPU does of this by itself; limen_ops->pi, constant after probe */
+struct pi_hw {
+	bool deliver;	/* evaluates, delivers and ends interrupts on the page */
+	bool post;	/* folds the descriptor when pi_hw_vector() arrives */
+};
+
 struct pi_vcpu {
 	struct pi_desc *desc;	/* at offset 0 of a page of its own */
 	u8 *page;		/* the virtual-APIC page */
+	unsigned long level[4];	/* (a) level-triggered vectors, to be folded */
+	bool by_hw;		/* struct pi_hw.deliver, and the APIC is on */
 	u64 base;		/* IA32_APIC_BASE */
 	u64 deadline;		/* IA32_TSC_DEADLINE as the guest reads it */
 	struct hrtimer timer;
@@ -54,11 +62,19 @@ bool pi_has_posted(const struct limen_vcpu *vcpu);
 void pi_fold(struct limen_vcpu *vcpu);
 int pi_pick(const struct limen_vcpu *vcpu);	/* vector, or -1 */
 void pi_accept(struct limen_vcpu *vcpu, u8 vector);
+u8 pi_requested(const struct limen_vcpu *vcpu);	/* highest vector in IRR, or 0 */
+u8 pi_in_service(const struct limen_vcpu *vcpu);	/* and in ISR */
+u8 pi_held_class(const struct limen_vcpu *vcpu);
+void pi_load(struct limen_vcpu *vcpu, int cpu);	/* the thread is on @cpu */
+void pi_put(struct limen_vcpu *vcpu);		/* the thread leaves its CPU */
+void pi_hw_eoi(struct limen_vcpu *vcpu, u8 vector);
+void pi_hw_write(struct limen_vcpu *vcpu, u32 offset);
 int pi_pop_eoi(struct limen_vcpu *vcpu);	/* vector, or -1 */
 void pi_timer_fired(struct limen_vcpu *vcpu);	/* LIMEN_REQ_TIMER */
 bool pi_takes_extint(const struct limen_vcpu *vcpu);
 bool pi_is_x2apic(const struct limen_vcpu *vcpu);
 bool pi_is_xapic(const struct limen_vcpu *vcpu);
+bool pi_is_default_xapic(const struct limen_vcpu *vcpu);
 
 /* Accesses of the guest. 0, or -EINVAL: #GP(0) (MSR), ignored (MMIO). */
 int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val);

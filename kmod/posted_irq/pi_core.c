@@ -41,6 +41,19 @@ bool pi_is_xapic(const struct limen_vcpu *vcpu)
 }
 
 /**
+ * pi_is_default_xapic() - are the registers in memory, where everybody expects them?
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ * Return: true if so.
+ */
+bool pi_is_default_xapic(const struct limen_vcpu *vcpu)
+{
+	return pi_is_xapic(vcpu) &&
+	       (vcpu->pi.base & ~(PI_BASE_MODE | PI_BASE_BSP)) == PI_BASE_DEFAULT;
+}
+
+/**
  * pi_init() - allocate the mailbox and the page, in the state after RESET
  * @vcpu: the vCPU; its id is set
  *
@@ -79,17 +92,36 @@ void pi_fini(struct limen_vcpu *vcpu)
 	free_page((unsigned long)vcpu->pi.desc);
 }
 
+/**
+ * pi_mode_changed() - IA32_APIC_BASE or the whole page was set
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
+void pi_mode_changed(struct limen_vcpu *vcpu)
+{
+	struct pi_vcpu *pi = &vcpu->pi;
+
+	pi->by_hw = limen_ops->pi && limen_ops->pi->deliver &&
+		    (pi->base & PI_BASE_EN);
+	vcpu->entry.dirty |= LIMEN_G_APIC | LIMEN_G_IRR;
+	/* the page at the default address is RAM of nobody's: see npt_map_apic() */
+	if (limen_ops->apic_page && !pi_is_default_xapic(vcpu) &&
+	    !READ_ONCE(vcpu->vm->apic_page_gone))
+		limen_vcpu_request(vcpu, LIMEN_REQ_APIC_PAGE);
+}
+
 static void reset_registers(struct limen_vcpu *vcpu)
 {
 	struct pi_vcpu *pi = &vcpu->pi;
-	unsigned long dropped[4];
 
 	pi_timer_stop(vcpu);
-	pi_take(pi->desc, dropped);
+	pi_drop(vcpu);
 	bitmap_zero(pi->eoi, 256);
 	WRITE_ONCE(pi->esr, 0);
 	pi_vapic_reset(pi->page, vcpu->id, pi_is_x2apic(vcpu));
 	pi->sw_enabled = false;
+	pi_mode_changed(vcpu);
 }
 
 /**
@@ -177,6 +209,47 @@ int pi_pick(const struct limen_vcpu *vcpu)
 }
 
 /**
+ * pi_requested() - the highest vector in IRR
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ * Return: the vector, or 0.
+ */
+u8 pi_requested(const struct limen_vcpu *vcpu)
+{
+	return max(pi_vapic_highest(vcpu->pi.page, PI_REG_IRR), 0);
+}
+
+/**
+ * pi_in_service() - the highest vector in ISR
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ * Return: the vector, or 0.
+ */
+u8 pi_in_service(const struct limen_vcpu *vcpu)
+{
+	return max(pi_vapic_highest(vcpu->pi.page, PI_REG_ISR), 0);
+}
+
+/**
+ * pi_held_class() - what a lower TPR would let in
+ * @vcpu: the vCPU; nothing can be picked now
+ *
+ * Context: vCPU thread, after pi_fold().
+ * Return: priority class of the highest requested vector if only TPR is in its
+ * way, else 0.
+ */
+u8 pi_held_class(const struct limen_vcpu *vcpu)
+{
+	u8 requested = pi_requested(vcpu) >> 4;
+
+	if (!(vcpu->pi.base & PI_BASE_EN) || requested <= pi_in_service(vcpu) >> 4)
+		return 0;
+	return requested;
+}
+
+/**
  * pi_accept() - the vector that was picked is being injected
  * @vcpu: the vCPU
  * @vector: from pi_pick()
@@ -224,12 +297,27 @@ bool pi_takes_extint(const struct limen_vcpu *vcpu)
 	return (lint0 & (PI_LVT_MASKED | PI_LVT_MODE)) == PI_MODE_EXTINT << 8;
 }
 
+/**
+ * pi_hw_eoi() - hardware has ended an interrupt, and was told to say so
+ * @vcpu: the vCPU
+ * @vector: which
+ *
+ * Context: vCPU thread, also with IRQs off.
+ */
+void pi_hw_eoi(struct limen_vcpu *vcpu, u8 vector)
+{
+	if (pi_vapic_is_level(vcpu->pi.page, vector))
+		__set_bit(vector, vcpu->pi.eoi);
+}
+
 static void end_interrupt(struct limen_vcpu *vcpu)
 {
 	int vector = pi_vapic_eoi(vcpu->pi.page);
 
-	if (vector >= 0 && pi_vapic_is_level(vcpu->pi.page, vector))
-		__set_bit(vector, vcpu->pi.eoi);
+	if (vector < 0)
+		return;
+	vcpu->entry.dirty |= LIMEN_G_APIC;	/* ISR */
+	pi_hw_eoi(vcpu, vector);
 }
 
 static u32 read_register(const struct limen_vcpu *vcpu, u32 off)
@@ -255,7 +343,7 @@ static void write_register(struct limen_vcpu *vcpu, u32 off, u32 val)
 		end_interrupt(vcpu);
 		break;
 	case PI_REG_ESR:	/* a write latches, whatever the value */
-		pi_vapic_set(pi->page, off, xchg(&pi->esr, 0));
+		pi_vapic_store(pi->page, off, xchg(&pi->esr, 0));
 		break;
 	case PI_REG_SELF_IPI:
 		pi_send_self(vcpu, val);
@@ -274,6 +362,16 @@ static void write_register(struct limen_vcpu *vcpu, u32 off, u32 val)
 	}
 }
 
+static void write_mmio(struct limen_vcpu *vcpu, u32 offset, u32 val)
+{
+	u8 *page = vcpu->pi.page;
+
+	write_register(vcpu, offset, val);
+	if (offset == PI_REG_ICR)
+		pi_send_icr(vcpu, pi_vapic_get(page, PI_REG_ICR),
+			    pi_vapic_get(page, PI_REG_ICR2));
+}
+
 /**
  * pi_mmio() - an access to the xAPIC page
  * @vcpu: the vCPU
@@ -287,8 +385,6 @@ static void write_register(struct limen_vcpu *vcpu, u32 off, u32 val)
  */
 int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val)
 {
-	u8 *page = vcpu->pi.page;
-
 	if (!write)
 		*val = 0;
 	if (!pi_is_xapic(vcpu))
@@ -301,11 +397,35 @@ int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val)
 		*val = read_register(vcpu, offset);
 		return 0;
 	}
-	write_register(vcpu, offset, *val);
-	if (offset == PI_REG_ICR)
-		pi_send_icr(vcpu, pi_vapic_get(page, PI_REG_ICR),
-			    pi_vapic_get(page, PI_REG_ICR2));
+	write_mmio(vcpu, offset, *val);
 	return 0;
+}
+
+/**
+ * pi_hw_write() - hardware has put a guest's value into a register
+ * @vcpu: the vCPU
+ * @offset: of the register
+ *
+ * SDM Vol. 3, "APIC-Write Emulation": the write has happened, its effect is ours. So
+ * what was there comes back first. In x2APIC mode it is SELF IPI with an illegal
+ * vector, or nothing.
+ *
+ * Context: vCPU thread, also with IRQs off.
+ */
+void pi_hw_write(struct limen_vcpu *vcpu, u32 offset)
+{
+	u8 *page = vcpu->pi.page;
+	u32 val;
+
+	offset = min_t(u32, offset & ~(PI_REG_STEP - 1), PI_REG_END - PI_REG_STEP);
+	val = pi_vapic_get(page, offset);
+	if (pi_is_xapic(vcpu) && pi_vapic_is_mmio(offset)) {
+		if (offset != PI_REG_EOI && offset != PI_REG_TPR)
+			pi_vapic_set(page, offset, pi_vapic_kept(page, offset));
+		write_mmio(vcpu, offset, val);
+	} else if (pi_is_x2apic(vcpu) && offset == PI_REG_SELF_IPI) {
+		pi_send_self(vcpu, val);
+	}
 }
 
 static u64 base_reserved(void)
@@ -339,6 +459,7 @@ static int write_base(struct limen_vcpu *vcpu, u64 val)
 		reset_registers(vcpu);
 	else if (changed & PI_BASE_MODE)
 		pi_vapic_set_id(pi->page, vcpu->id, pi_is_x2apic(vcpu));
+	pi_mode_changed(vcpu);
 	return 0;
 }
 
@@ -357,7 +478,7 @@ static void write_x2apic_icr(struct limen_vcpu *vcpu, u64 val)
 	u8 *page = vcpu->pi.page;
 
 	pi_vapic_write(page, PI_REG_ICR, val);
-	pi_vapic_set(page, PI_REG_ICR2, upper_32_bits(val));
+	pi_vapic_store(page, PI_REG_ICR2, upper_32_bits(val));
 	pi_send_icr(vcpu, pi_vapic_get(page, PI_REG_ICR), upper_32_bits(val));
 }
 

@@ -15,8 +15,10 @@ struct pi_desc;
 
 /* pi_desc.c */
 bool pi_take(struct pi_desc *desc, unsigned long *bits);
+void pi_drop(struct limen_vcpu *vcpu);
 
 /* pi_core.c */
+void pi_mode_changed(struct limen_vcpu *vcpu);
 void pi_error(struct limen_vcpu *vcpu, unsigned int bit);
 void pi_post_lvt(struct limen_vcpu *vcpu, u32 off);
 bool pi_base_is_valid(u64 val);

@@ -148,21 +148,22 @@ int pi_check_state(const struct limen_vcpu *vcpu, const struct limen_apic *in)
 void pi_set_state(struct limen_vcpu *vcpu, const struct limen_apic *in)
 {
 	struct pi_vcpu *pi = &vcpu->pi;
-	unsigned long dropped[4];
 	u32 off;
 
 	pi_timer_stop(vcpu);
-	pi_take(pi->desc, dropped);
+	pi_drop(vcpu);
 	bitmap_zero(pi->eoi, 256);
 
 	WRITE_ONCE(pi->base, in->base);
 	WRITE_ONCE(pi->esr, pi_vapic_get(in->regs, PI_REG_ESR_PENDING));
 	for (off = 0; off < PI_REG_END; off += PI_REG_STEP)
 		if (pi_vapic_is_mmio(off))
-			pi_vapic_set(pi->page, off, pi_vapic_get(in->regs, off));
+			pi_vapic_store(pi->page, off,
+				       pi_vapic_get(in->regs, off));
 	pi_vapic_set(pi->page, PI_REG_PPR, pi_vapic_ppr(pi->page));
 	pi_vapic_set(pi->page, PI_REG_TMCCT, 0);
 	pi->sw_enabled = pi_vapic_get(in->regs, PI_REG_SVR) & PI_SVR_ENABLED;
+	pi_mode_changed(vcpu);
 
 	pi->deadline = in->deadline;
 	pi_timer_restore(vcpu, in->period_left);

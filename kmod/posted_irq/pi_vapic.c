@@ -135,7 +135,7 @@ static void mask_lvts(u8 *page)
 	u32 off;
 
 	for (off = PI_REG_LVT_TIMER; off <= PI_REG_LVT_ERROR; off += PI_REG_STEP)
-		pi_vapic_set(page, off, pi_vapic_get(page, off) | PI_LVT_MASKED);
+		pi_vapic_store(page, off, pi_vapic_get(page, off) | PI_LVT_MASKED);
 }
 
 /**
@@ -161,7 +161,7 @@ void pi_vapic_write(u8 *page, u32 off, u32 val)
 	if (pi_vapic_is_lvt(off) &&
 	    !(pi_vapic_get(page, PI_REG_SVR) & PI_SVR_ENABLED))
 		val |= PI_LVT_MASKED;
-	pi_vapic_set(page, off, val);
+	pi_vapic_store(page, off, val);
 
 	if (off == PI_REG_SVR && !(val & PI_SVR_ENABLED))
 		mask_lvts(page);
@@ -184,10 +184,10 @@ void pi_vapic_reset(u8 *page, u32 id, bool x2apic)
 	u32 off;
 
 	for (off = 0; off < PI_REG_END; off += PI_REG_STEP)
-		pi_vapic_set(page, off, 0);
-	pi_vapic_set(page, PI_REG_VERSION, PI_VERSION);
-	pi_vapic_set(page, PI_REG_DFR, ~0u);
-	pi_vapic_set(page, PI_REG_SVR, 0xff);
+		pi_vapic_store(page, off, 0);
+	pi_vapic_store(page, PI_REG_VERSION, PI_VERSION);
+	pi_vapic_store(page, PI_REG_DFR, ~0u);
+	pi_vapic_store(page, PI_REG_SVR, 0xff);
 	mask_lvts(page);
 	pi_vapic_set_id(page, id, x2apic);
 }
@@ -223,10 +223,10 @@ void pi_vapic_virtual_wire(u8 *page)
  */
 void pi_vapic_set_id(u8 *page, u32 id, bool x2apic)
 {
-	pi_vapic_set(page, PI_REG_ID, x2apic ? id : id << 24);
-	pi_vapic_set(page, PI_REG_LDR,
+	pi_vapic_store(page, PI_REG_ID, x2apic ? id : id << 24);
+	pi_vapic_store(page, PI_REG_LDR,
 		     x2apic ? (id >> 4) << 16 | BIT(id & 15) : 0);
-	pi_vapic_set(page, PI_REG_ICR2, 0);
+	pi_vapic_store(page, PI_REG_ICR2, 0);
 }
 
 /**
@@ -252,8 +252,15 @@ bool pi_base_may_follow(u64 old, u64 val)
 	return false;
 }
 
-/* highest vector in a set of eight registers, or -1 */
-static int highest(const u8 *page, u32 reg)
+/**
+ * pi_vapic_highest() - highest vector in a set of eight registers
+ * @page: the register page
+ * @reg: ISR, TMR or IRR
+ *
+ * Context: any; a snapshot when it is not the vCPU thread.
+ * Return: the vector, or -1.
+ */
+int pi_vapic_highest(const u8 *page, u32 reg)
 {
 	int i;
 
@@ -297,7 +304,7 @@ static void clear_vector(u8 *page, u32 reg, u8 vector)
 u8 pi_vapic_ppr(const u8 *page)
 {
 	u8 tpr = pi_vapic_get(page, PI_REG_TPR);
-	int isr = highest(page, PI_REG_ISR);
+	int isr = pi_vapic_highest(page, PI_REG_ISR);
 	u8 class = isr < 0 ? 0 : isr & 0xf0;
 
 	return (tpr & 0xf0) >= class ? tpr : class;
@@ -324,7 +331,7 @@ void pi_vapic_post(u8 *page, u8 vector)
  */
 int pi_vapic_pick(const u8 *page)
 {
-	int vector = highest(page, PI_REG_IRR);
+	int vector = pi_vapic_highest(page, PI_REG_IRR);
 
 	if (vector < 0 || (vector & 0xf0) <= (pi_vapic_ppr(page) & 0xf0))
 		return -1;
@@ -354,7 +361,7 @@ void pi_vapic_accept(u8 *page, u8 vector)
  */
 int pi_vapic_eoi(u8 *page)
 {
-	int vector = highest(page, PI_REG_ISR);
+	int vector = pi_vapic_highest(page, PI_REG_ISR);
 
 	if (vector < 0)
 		return -1;

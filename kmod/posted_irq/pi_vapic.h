@@ -87,6 +87,24 @@ static inline void pi_vapic_set(u8 *page, u32 off, u32 val)
 	WRITE_ONCE(*(u32 *)(page + off), val);
 }
 
+/*
+ * Hardware may write a guest's value into a register before we see it. What was
+ * there is kept in the 12 bytes behind, which neither side uses.
+ */
+#define PI_KEPT	8
+
+static inline u32 pi_vapic_kept(const u8 *page, u32 off)
+{
+	return pi_vapic_get(page, off + PI_KEPT);
+}
+
+/* For registers that hardware can write in this way */
+static inline void pi_vapic_store(u8 *page, u32 off, u32 val)
+{
+	pi_vapic_set(page, off, val);
+	pi_vapic_set(page, off + PI_KEPT, val);
+}
+
 bool pi_vapic_is_mmio(u32 off);
 bool pi_vapic_is_msr(u32 off, bool write);
 bool pi_vapic_is_lvt(u32 off);
@@ -102,6 +120,7 @@ bool pi_base_may_follow(u64 old, u64 val);
 u8 pi_vapic_ppr(const u8 *page);
 void pi_vapic_post(u8 *page, u8 vector);
 int pi_vapic_pick(const u8 *page);
+int pi_vapic_highest(const u8 *page, u32 reg);
 void pi_vapic_accept(u8 *page, u8 vector);
 int pi_vapic_eoi(u8 *page);
 bool pi_vapic_is_level(const u8 *page, u8 vector);

@@ -288,7 +288,28 @@ static void task_priority_holds_interrupts_without_a_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->entry.event, EXTINT(0x41));
 }
 
+static void hardware_that_delivers_gets_the_highest_request(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+
+	vcpu->pi.by_hw = true;
+	vcpu->regs.rflags = 2;			/* IF is hardware's to look at */
+	pi_post(vcpu, 0x41, false);
+	pi_post(vcpu, 0x51, false);
+	vcpu->entry.dirty = 0;
+	limen_event_pick(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->entry.event, 0u);
+	KUNIT_EXPECT_FALSE(test, vcpu->entry.irq_window);
+	KUNIT_EXPECT_EQ(test, vcpu->entry.rvi, 0x51);
+	KUNIT_EXPECT_TRUE(test, vcpu->entry.dirty & LIMEN_G_IRR);
+	/* nothing new: what hardware has is right */
+	vcpu->entry.dirty = 0;
+	limen_event_pick(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->entry.dirty, 0u);
+}
+
 static struct kunit_case cases[] = {
+	KUNIT_CASE(hardware_that_delivers_gets_the_highest_request),
 	KUNIT_CASE(exceptions_go_before_nmis_and_these_before_interrupts),
 	KUNIT_CASE(second_interrupt_asks_for_the_window),
 	KUNIT_CASE(shadow_and_blocking_hold_back),

@@ -85,6 +85,9 @@ static void every_kind_has_an_answer(struct kunit *test)
 		  LIMEN_EXIT_BAD_STATE },
 		{ LIMEN_KIND_UNKNOWN, LIMEN_TO_USER, 0x1000, 0,
 		  LIMEN_EXIT_UNKNOWN },
+		{ LIMEN_KIND_EOI, LIMEN_RESUME, 0x1000 },
+		{ LIMEN_KIND_APIC_WRITE, LIMEN_RESUME, 0x1000 },
+		{ LIMEN_KIND_TPR_BELOW, LIMEN_RESUME, 0x1000 },
 	};
 	int i;
 

@@ -132,7 +132,8 @@ static void fake_enter(struct limen_vcpu *vcpu)
 
 	cpu->wrong |= !cpu->open || !irqs_disabled();
 	/* a group that is dirty must be the newest there is */
-	cpu->wrong |= vcpu->entry.dirty & ~vcpu->valid & ~LIMEN_G_TSC;
+	cpu->wrong |= vcpu->entry.dirty & ~vcpu->valid & LIMEN_G_ALL &
+		      ~LIMEN_G_TSC;
 	store(cpu, vcpu, vcpu->entry.dirty);
 	deliver(cpu, &vcpu->entry);
 	if (cpu->nr_entered < FAKE_ENTRIES)
@@ -220,6 +221,21 @@ bool limen_guest_work_pending(void)
 void limen_resched_cpu(int cpu)
 {
 	atomic_add(cpu == FAKE_ELSEWHERE, &fake.kicks);
+}
+
+void limen_posted_ipi(int cpu)
+{
+	atomic_add(cpu == FAKE_ELSEWHERE, &fake.posted);
+}
+
+u8 limen_posted_vector(void)
+{
+	return 0xf2;
+}
+
+u32 limen_apic_id(int cpu)
+{
+	return cpu + 0x100;
 }
 
 void limen_rcu_note(int cpu)
@@ -322,6 +338,16 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
 void npt_flush_all(struct limen_vm *vm)
 {
 	fake.npt_flushes++;
+}
+
+bool npt_map_apic(struct limen_vm *vm)
+{
+	return false;
+}
+
+void npt_hide_apic(struct limen_vm *vm)
+{
+	vm->apic_page_gone = true;
 }
 
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)

@@ -47,6 +47,7 @@ struct fake_cpu {
 struct fake {
 	u64 tsc;		/* what limen_host_tsc() gives */
 	atomic_t kicks;		/* IPIs to FAKE_ELSEWHERE */
+	atomic_t posted;		/* notifications to FAKE_ELSEWHERE, by hardware */
 	bool work;		/* limen_guest_work_pending() */
 	int fpu_depth;		/* loads without a save */
 	int npt_fault;		/* what npt_fault() gives */

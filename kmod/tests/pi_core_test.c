@@ -307,7 +307,85 @@ static void unknown_msrs_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 0x5a);
 }
 
+/* As hardware does: the value first, then we are told */
+static void hw_write(struct limen_vcpu *vcpu, u32 off, u32 val)
+{
+	pi_vapic_set(vcpu->pi.page, off, val);
+	pi_hw_write(vcpu, off);
+}
+
+static void hw_write_has_the_effect_of_a_write(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 1);
+
+	hw_write(vcpu, PI_REG_ID, 0x7000000);
+	KUNIT_EXPECT_EQ(test, mmio_read(vcpu, PI_REG_ID), 0x1000000);
+	hw_write(vcpu, PI_REG_SVR, 0x1ff);
+	KUNIT_EXPECT_TRUE(test, vcpu->pi.sw_enabled);
+	hw_write(vcpu, PI_REG_LVT_ERROR, 0xffffffff);
+	KUNIT_EXPECT_EQ(test, mmio_read(vcpu, PI_REG_LVT_ERROR), 0x100ff);
+	hw_write(vcpu, PI_REG_DFR, 0);
+	KUNIT_EXPECT_EQ(test, mmio_read(vcpu, PI_REG_DFR), 0x0fffffff);
+	/* a change of mode is seen although the register has the new value */
+	hw_write(vcpu, PI_REG_LVT_TIMER, 0x41);
+	hw_write(vcpu, PI_REG_TMICT, 1000000);
+	KUNIT_EXPECT_NE(test, vcpu->pi.target, 0ull);
+	hw_write(vcpu, PI_REG_LVT_TIMER, 0x40041);
+	KUNIT_EXPECT_EQ(test, vcpu->pi.target, 0ull);
+	KUNIT_EXPECT_EQ(test, mmio_read(vcpu, PI_REG_TMICT), 0);
+	hw_write(vcpu, PI_REG_ESR, 0xff);
+	KUNIT_EXPECT_EQ(test, mmio_read(vcpu, PI_REG_ESR), 0);
+	hw_write(vcpu, PI_REG_ICR, 0x40000 | 0x51);	/* to itself */
+	KUNIT_EXPECT_TRUE(test, test_bit(0x51, vcpu->pi.desc->pir));
+	/* any offset that hardware could report */
+	pi_hw_write(vcpu, 0xfff);
+	pi_hw_write(vcpu, 0x3ff);
+}
+
+static void x2apic_hw_write_is_an_illegal_self_ipi(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = x2apic_vcpu(test, 0);
+
+	hw_write(vcpu, PI_REG_SELF_IPI, 5);
+	KUNIT_EXPECT_EQ(test, vcpu->pi.esr, BIT(PI_ESR_SEND_ILLEGAL));
+	pi_hw_write(vcpu, PI_REG_SVR);
+	KUNIT_EXPECT_TRUE(test, vcpu->pi.sw_enabled);
+}
+
+static void hw_eoi_reports_level_vectors_only(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+
+	pi_post(vcpu, 0x41, true);
+	pi_post(vcpu, 0x52, false);
+	pi_fold(vcpu);
+	pi_hw_eoi(vcpu, 0x52);
+	KUNIT_EXPECT_EQ(test, pi_pop_eoi(vcpu), -1);
+	pi_hw_eoi(vcpu, 0x41);
+	KUNIT_EXPECT_EQ(test, pi_pop_eoi(vcpu), 0x41);
+}
+
+static void tpr_that_holds_is_told_from_an_interrupt_in_service(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+
+	KUNIT_EXPECT_EQ(test, pi_held_class(vcpu), 0);
+	pi_set_cr8(vcpu, 9);
+	pi_post(vcpu, 0x61, false);
+	pi_fold(vcpu);
+	KUNIT_EXPECT_EQ(test, pi_pick(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, pi_held_class(vcpu), 6);
+	pi_post(vcpu, 0xa1, false);
+	pi_fold(vcpu);
+	pi_accept(vcpu, pi_pick(vcpu));
+	KUNIT_EXPECT_EQ(test, pi_held_class(vcpu), 0);
+}
+
 static struct kunit_case cases[] = {
+	KUNIT_CASE(hw_write_has_the_effect_of_a_write),
+	KUNIT_CASE(x2apic_hw_write_is_an_illegal_self_ipi),
+	KUNIT_CASE(hw_eoi_reports_level_vectors_only),
+	KUNIT_CASE(tpr_that_holds_is_told_from_an_interrupt_in_service),
 	KUNIT_CASE(vcpu_0_comes_up_as_bsp_in_virtual_wire_mode),
 	KUNIT_CASE(init_resets_all_but_the_mode),
 	KUNIT_CASE(unaligned_and_reserved_mmio_is_an_error_and_reads_zero),

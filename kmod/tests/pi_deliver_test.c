@@ -321,6 +321,7 @@ static void msi_says_level_and_ipi_does_not(struct kunit *test)
 	u8 *page = vm->vcpu[1]->pi.page;
 
 	pi_msi(vm, MSI(1), DATA(0) | BIT(15));
+	pi_fold(vm->vcpu[1]);
 	KUNIT_EXPECT_TRUE(test, pi_vapic_is_level(page, VECTOR));
 	write_icr(vm->vcpu[0], 1, BIT(15) | BIT(14) | VECTOR);
 	KUNIT_EXPECT_FALSE(test, pi_vapic_is_level(page, VECTOR));

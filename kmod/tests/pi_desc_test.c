@@ -92,9 +92,56 @@ static void post_sets_the_trigger_mode(struct kunit *test)
 	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
 
 	pi_post(vcpu, 0x41, true);
+	pi_fold(vcpu);
 	KUNIT_EXPECT_TRUE(test, pi_vapic_is_level(vcpu->pi.page, 0x41));
 	pi_post(vcpu, 0x41, false);
 	KUNIT_EXPECT_FALSE(test, pi_vapic_is_level(vcpu->pi.page, 0x41));
+}
+
+/* hardware would fold it before it knows that its end is to be told */
+static void level_does_not_go_by_the_descriptor(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+
+	vcpu->entry.dirty = 0;
+	pi_post(vcpu, 0x41, true);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(vcpu->pi.desc->pir, 256));
+	KUNIT_EXPECT_TRUE(test, test_bit(LIMEN_REQ_LEVEL, &vcpu->requests));
+	KUNIT_EXPECT_TRUE(test, pi_has_posted(vcpu));
+	pi_fold(vcpu);
+	KUNIT_EXPECT_EQ(test, pi_requested(vcpu), 0x41);
+	KUNIT_EXPECT_TRUE(test, vcpu->entry.dirty & LIMEN_G_APIC);
+	KUNIT_EXPECT_FALSE(test, pi_has_posted(vcpu));
+	pi_post(vcpu, 0x42, true);
+	pi_drop(vcpu);
+	KUNIT_EXPECT_FALSE(test, pi_has_posted(vcpu));
+}
+
+static void notification_follows_the_thread(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+	unsigned long *control = &vcpu->pi.desc->control;
+
+	WRITE_ONCE(vcpu->where, LIMEN_IN_GUEST);
+	vcpu->cpu = FAKE_ELSEWHERE;
+	pi_load(vcpu, 5);
+	KUNIT_EXPECT_EQ(test, *control, 0x105ul << 32 | 0xf2 << 16);
+	atomic_set(&fake.kicks, 0);
+	pi_post(vcpu, 0x41, false);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake.kicks), 1);
+	/* scheduled out: it looks when it is back; what waits stays */
+	pi_put(vcpu);
+	clear_bit(PI_ON, control);
+	pi_post(vcpu, 0x42, false);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake.kicks), 1);
+	KUNIT_EXPECT_EQ(test, *control & (BIT(PI_ON) | BIT(PI_SN)),
+			BIT(PI_ON) | BIT(PI_SN));
+	pi_load(vcpu, 6);
+	KUNIT_EXPECT_EQ(test, *control,
+			0x106ul << 32 | 0xf2 << 16 | BIT(PI_ON));
+	pi_fold(vcpu);
+	KUNIT_EXPECT_EQ(test, pi_requested(vcpu), 0x42);
+	vcpu->where = LIMEN_OUTSIDE;
 }
 
 #define POSTERS		4
@@ -240,6 +287,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(bits_fold_although_on_is_clear),
 	KUNIT_CASE(on_without_a_bit_does_not_swallow_the_next_notification),
 	KUNIT_CASE(post_sets_the_trigger_mode),
+	KUNIT_CASE(level_does_not_go_by_the_descriptor),
+	KUNIT_CASE(notification_follows_the_thread),
 	KUNIT_CASE(nothing_is_lost_between_many_posters_and_a_sleeper),
 	{}
 };

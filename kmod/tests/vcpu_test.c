@@ -27,7 +27,8 @@ static void reset_gives_the_manuals_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->dr.dr7, 0x400ull);
 	KUNIT_EXPECT_EQ(test, vcpu->sys.pat, 0x0007040600070406ull);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.mp_state, LIMEN_MP_RUNNING);
-	KUNIT_EXPECT_EQ(test, vcpu->entry.dirty, (u32)LIMEN_G_ALL);
+	KUNIT_EXPECT_EQ(test, vcpu->entry.dirty,
+			(u32)(LIMEN_G_ALL | LIMEN_G_APIC | LIMEN_G_IRR));
 }
 
 /* SDM Vol. 3, "INIT": MSRs, the TSC, CD and NW, XCR0 stay */

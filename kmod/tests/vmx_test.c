@@ -45,7 +45,9 @@ static void every_exit_reason_has_its_kind(struct kunit *test)
 		{ 55, 0, LIMEN_KIND_XSETBV }, { 58, 0, LIMEN_KIND_UD },
 		{ 59, 0, LIMEN_KIND_UD }, { 60, 0, LIMEN_KIND_UD },
 		{ 63, 0, LIMEN_KIND_UD }, { 64, 0, LIMEN_KIND_UD },
-		{ 3, 0, LIMEN_KIND_HOST_IRQ }, { 44, 0, LIMEN_KIND_UNKNOWN },
+		{ 3, 0, LIMEN_KIND_HOST_IRQ }, { 43, 0, LIMEN_KIND_TPR_BELOW },
+		{ 44, 0, LIMEN_KIND_NPF }, { 45, 0, LIMEN_KIND_EOI },
+		{ 56, 0, LIMEN_KIND_APIC_WRITE },
 		{ 999, 0, LIMEN_KIND_UNKNOWN },
 		{ 0x80000021, 0, LIMEN_KIND_INVALID },
 		{ 0x80000022, 0, LIMEN_KIND_INVALID },
@@ -102,6 +104,30 @@ static void ept_violation_says_address_and_access(struct kunit *test)
 	raw.qual = 0x001;
 	KUNIT_EXPECT_FALSE(test, decode(raw).npf.has_gva);
 	KUNIT_EXPECT_EQ(test, decode(raw).npf.gva, 0ull);
+}
+
+static void apic_exits_say_where(struct kunit *test)
+{
+	struct vmx_raw raw = { .reason = 44, .qual = 0x10b0, .gla = 0xfee000b0 };
+	struct limen_exit exit = decode(raw);
+
+	KUNIT_EXPECT_TRUE(test, exit.npf.apic);
+	KUNIT_EXPECT_EQ(test, exit.npf.gpa, 0xfee000b0ull);
+	KUNIT_EXPECT_EQ(test, exit.npf.access, (u8)LIMEN_ACCESS_WRITE);
+	KUNIT_EXPECT_TRUE(test, exit.npf.has_gva);
+	KUNIT_EXPECT_FALSE(test, exit.npf.in_walk);
+	raw.qual = 0x0390;
+	KUNIT_EXPECT_EQ(test, decode(raw).npf.access, (u8)LIMEN_ACCESS_READ);
+	raw.qual = 0x2000;
+	KUNIT_EXPECT_EQ(test, decode(raw).npf.access, (u8)LIMEN_ACCESS_EXEC);
+	/* a page table or a descriptor there: nothing for the APIC */
+	raw.qual = 0xa000;
+	KUNIT_EXPECT_TRUE(test, decode(raw).npf.in_walk);
+	raw = (struct vmx_raw){ .reason = 45, .qual = 0x61 };
+	KUNIT_EXPECT_EQ(test, decode(raw).apic.vector, 0x61);
+	raw = (struct vmx_raw){ .reason = 56, .qual = 0x380 };
+	KUNIT_EXPECT_EQ(test, decode(raw).apic.offset, 0x380);
+	KUNIT_EXPECT_EQ(test, decode(raw).insn_len, 0);
 }
 
 static void port_access_has_its_facts(struct kunit *test)
@@ -320,6 +346,64 @@ static void chosen_controls_are_always_allowed(struct kunit *test)
 	}
 }
 
+/* a Broadwell-EP: with all that it takes */
+static struct vmx_msrs with_apicv(void)
+{
+	struct vmx_msrs m = haswell;
+
+	m.pin |= 0x80ull << 32;
+	m.proc |= 1ull << (32 + 21);
+	m.proc2 |= 0x311ull << 32;
+	m.exit |= 1ull << (32 + 15);
+	m.may_apicv = m.may_post = m.has_vector = true;
+	return m;
+}
+
+static void apic_is_virtualized_wholly_or_not_at_all(struct kunit *test)
+{
+	struct vmx_msrs m = with_apicv();
+	struct limen_caps caps;
+	struct vmx_config cfg;
+	int bit;
+
+	KUNIT_ASSERT_EQ(test, negotiate(&m, &cfg, &caps), 0);
+	KUNIT_EXPECT_TRUE(test, cfg.apicv && cfg.posted);
+	KUNIT_EXPECT_TRUE(test, cfg.exit & BIT(15));
+	/* TPR shadow, and then no exits for CR8 */
+	KUNIT_EXPECT_EQ(test, cfg.proc & (BIT(19) | BIT(20) | BIT(21)), BIT(21));
+	/* by the APIC's mode, later */
+	KUNIT_EXPECT_EQ(test, cfg.proc2 & 0x311, 0u);
+	KUNIT_EXPECT_EQ(test, cfg.pin & 0x80, 0u);
+
+	for (bit = 0; bit < 10; bit++) {
+		m = with_apicv();
+		if (!(0x311 & BIT(bit)))
+			continue;
+		m.proc2 &= ~(1ull << (32 + bit));
+		KUNIT_ASSERT_EQ(test, negotiate(&m, &cfg, &caps), 0);
+		KUNIT_EXPECT_FALSE(test, cfg.apicv || cfg.posted);
+		KUNIT_EXPECT_FALSE(test, cfg.exit & BIT(15));
+		KUNIT_EXPECT_TRUE(test, notes(&caps, "apic-virtualization",
+					      LIMEN_CAP_ABSENT));
+	}
+	m = with_apicv();
+	m.may_apicv = false;
+	KUNIT_ASSERT_EQ(test, negotiate(&m, &cfg, &caps), 0);
+	KUNIT_EXPECT_FALSE(test, cfg.apicv || cfg.posted);
+	KUNIT_EXPECT_TRUE(test, notes(&caps, "apic-virtualization", LIMEN_CAP_UNUSED));
+	m = with_apicv();
+	m.may_post = false;
+	KUNIT_ASSERT_EQ(test, negotiate(&m, &cfg, &caps), 0);
+	KUNIT_EXPECT_TRUE(test, cfg.apicv);
+	KUNIT_EXPECT_FALSE(test, cfg.posted);
+	KUNIT_EXPECT_FALSE(test, cfg.exit & BIT(15));
+	/* a kernel without KVM has no gate for the notification */
+	m = with_apicv();
+	m.has_vector = false;
+	KUNIT_ASSERT_EQ(test, negotiate(&m, &cfg, &caps), 0);
+	KUNIT_EXPECT_FALSE(test, cfg.posted);
+}
+
 static void refusal_names_what_is_missing(struct kunit *test)
 {
 	static const struct { const char *name; size_t off; u64 clear; } rows[] = {
@@ -428,10 +512,33 @@ static void trap_closes_and_never_opens(struct kunit *test)
 	vmx_bitmap_trap(map, 0xffffffff, true, true);
 }
 
+/* Reads of what is in the page, writes of TPR, EOI and SELF IPI; no more */
+static void x2apic_opens_what_hardware_answers(struct kunit *test)
+{
+	u8 *map = kunit_kzalloc(test, VMX_BITMAP_SIZE, GFP_KERNEL);
+	u32 msr;
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	vmx_bitmap_init(map);
+	vmx_bitmap_open_x2apic(map);
+	for (msr = 0x7f0; msr < 0x910; msr++) {
+		bool read = msr == 0x802 || msr == 0x803 || msr == 0x808 ||
+			    msr == 0x80a || msr == 0x80d || msr == 0x80f ||
+			    (msr >= 0x810 && msr <= 0x828) ||
+			    (msr >= 0x832 && msr <= 0x838) || msr == 0x83e;
+		bool write = msr == 0x808 || msr == 0x80b || msr == 0x83f;
+
+		KUNIT_EXPECT_EQ_MSG(test, bitmap_bits(map, msr), (!read) | (!write) << 1,
+				    "%#x", msr);
+	}
+}
+
 static struct kunit_case cases[] = {
+	KUNIT_CASE(x2apic_opens_what_hardware_answers),
 	KUNIT_CASE(every_exit_reason_has_its_kind),
 	KUNIT_CASE(length_is_that_of_instructions_only),
 	KUNIT_CASE(ept_violation_says_address_and_access),
+	KUNIT_CASE(apic_exits_say_where),
 	KUNIT_CASE(port_access_has_its_facts),
 	KUNIT_CASE(control_register_access_has_its_facts),
 	KUNIT_CASE(interrupted_delivery_is_carried_over),
@@ -440,6 +547,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(only_fields_that_are_named_are_used),
 	KUNIT_CASE(haswell_is_taken_with_what_it_has),
 	KUNIT_CASE(chosen_controls_are_always_allowed),
+	KUNIT_CASE(apic_is_virtualized_wholly_or_not_at_all),
 	KUNIT_CASE(refusal_names_what_is_missing),
 	KUNIT_CASE(optional_parts_go_without_a_refusal),
 	KUNIT_CASE(only_the_guests_own_msrs_are_open),

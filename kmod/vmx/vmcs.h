@@ -19,7 +19,9 @@
 
 /* 16 bits: control, guest, host */
 #define VMCS_VPID		0x0000
+#define VMCS_POSTED_VECTOR	0x0002
 #define VMCS_GUEST_SEL		0x0800	/* ES; + 2 * enum limen_sreg */
+#define VMCS_GUEST_INTR_STATUS	0x0810	/* RVI, SVI */
 #define VMCS_HOST_ES_SEL	0x0c00
 #define VMCS_HOST_CS_SEL	0x0c02
 #define VMCS_HOST_SS_SEL	0x0c04
@@ -31,7 +33,11 @@
 /* 64 bits: control, read-only, guest, host */
 #define VMCS_MSR_BITMAP		0x2004
 #define VMCS_TSC_OFFSET		0x2010
+#define VMCS_VIRTUAL_APIC	0x2012
+#define VMCS_APIC_ACCESS	0x2014
+#define VMCS_POSTED_DESC	0x2016
 #define VMCS_EPTP		0x201a
+#define VMCS_EOI_EXIT		0x201c	/* + 2 * (vector / 64) */
 #define VMCS_ENCLS_BITMAP	0x202e
 #define VMCS_GPA		0x2400
 #define VMCS_LINK		0x2800
@@ -59,6 +65,7 @@
 #define VMCS_ENTRY_INTR_INFO	0x4016
 #define VMCS_ENTRY_INTR_ERROR	0x4018
 #define VMCS_ENTRY_INSN_LEN	0x401a
+#define VMCS_TPR_THRESHOLD	0x401c
 #define VMCS_PROC2_CTL		0x401e
 #define VMCS_PLE_GAP		0x4020
 #define VMCS_PLE_WINDOW		0x4022
@@ -118,6 +125,10 @@
 #define VMX_SW_HOST_RSP		8
 #define VMX_SW_SPEC_CTRL	16
 
+/* vmx_int_stubs: one for each vector of an external interrupt, of this many bytes */
+#define VMX_FIRST_VECTOR	32
+#define VMX_INT_STUB		16
+
 #ifndef __ASSEMBLY__
 
 #include <linux/bits.h>
@@ -150,8 +161,10 @@
 #define VMX_PROC_SECONDARY	BIT(31)
 
 /* secondary processor-based VM-execution controls */
+#define VMX_PROC2_APIC_ACCESS	BIT(0)
 #define VMX_PROC2_EPT		BIT(1)
 #define VMX_PROC2_RDTSCP	BIT(3)
+#define VMX_PROC2_X2APIC	BIT(4)
 #define VMX_PROC2_VPID		BIT(5)
 #define VMX_PROC2_UNRESTRICTED	BIT(7)
 #define VMX_PROC2_APIC_REG	BIT(8)
@@ -212,6 +225,9 @@
 #define VMX_REASON_MONITOR	39
 #define VMX_REASON_PAUSE	40
 #define VMX_REASON_ENTRY_MCE	41
+#define VMX_REASON_TPR_BELOW	43
+#define VMX_REASON_APIC_ACCESS	44
+#define VMX_REASON_EOI		45
 #define VMX_REASON_EPT_VIOLATION 48
 #define VMX_REASON_EPT_MISCONFIG 49
 #define VMX_REASON_INVEPT	50
@@ -219,6 +235,7 @@
 #define VMX_REASON_INVVPID	53
 #define VMX_REASON_WBINVD	54
 #define VMX_REASON_XSETBV	55
+#define VMX_REASON_APIC_WRITE	56
 #define VMX_REASON_RDRAND	57
 #define VMX_REASON_INVPCID	58
 #define VMX_REASON_VMFUNC	59
@@ -256,6 +273,13 @@
 #define VMX_EPT_GLA_VALID	BIT(7)
 #define VMX_EPT_TRANSLATED	BIT(8)
 #define VMX_EPT_NMI_UNBLOCKED	BIT(12)
+
+/* exit qualification of an APIC access: offset, and how */
+#define VMX_APIC_OFFSET		0xfffull
+#define VMX_APIC_TYPE(q)	(((q) >> 12) & 15)
+#define VMX_APIC_WRITE		1
+#define VMX_APIC_FETCH		2
+#define VMX_APIC_PHYSICAL	10	/* and above: without a linear address */
 
 /* exit qualification of a #DB: B0-B3, bus lock, BD, BS, RTM */
 #define VMX_DB_BITS		0x1680full

@@ -32,6 +32,9 @@ struct vmx_msrs {
 	u64 cr0_fixed1;
 	u64 cr4_fixed0;
 	u64 cr4_fixed1;
+	bool may_apicv;		/* module parameter apicv */
+	bool may_post;		/* module parameter posted */
+	bool has_vector;	/* this kernel has a gate for notifications */
 };
 
 /* What was negotiated; constant after probe */
@@ -49,6 +52,8 @@ struct vmx_config {
 	u8 timer_shift;		/* the preemption timer counts TSC >> this */
 	bool ins_info;		/* INS and OUTS report address size and segment */
 	bool pt_in_vmx;		/* Intel PT may run in VMX operation */
+	bool apicv;		/* the CPU delivers interrupts; see struct pi_hw */
+	bool posted;		/* and folds the descriptor */
 };
 
 int vmx_negotiate(const struct vmx_msrs *msrs, struct vmx_config *cfg,
@@ -84,6 +89,7 @@ void vmx_decode_vmfail(const struct vmx_raw *raw, struct limen_exit *exit);
 
 #define VMX_BITMAP_SIZE		4096
 void vmx_bitmap_init(u8 *bitmap);
+void vmx_bitmap_open_x2apic(u8 *bitmap);
 void vmx_bitmap_trap(u8 *bitmap, u32 index, bool read, bool write);
 
 /* ---- the machine --------------------------------------------------------- */
@@ -153,11 +159,14 @@ struct vmx_vcpu {
 	bool flush_npt;		/* ... and the second level's */
 	bool lent;		/* a window borrowed root mode since the last put */
 	u8 held;		/* enum vmx_held */
+	u8 vector;		/* of the host interrupt that ended the run; or 0 */
 	int cpu;		/* whose host fields the VMCS has; -1: none */
 
 	/* what the VMCS holds */
 	u32 proc;
+	u32 proc2;
 	u32 entry;
+	u32 tpr_threshold;
 	u64 cr0, cr3, cr4, efer;
 	u64 cr4_own;
 
@@ -168,6 +177,8 @@ struct vmx_vcpu {
 
 struct vmx_vm {
 	u8 *msr_bitmap;
+	u8 *x2apic_bitmap;	/* for a vCPU whose x2APIC hardware virtualizes */
+	u64 apic_page;		/* for VMCS_APIC_ACCESS; 0: none */
 };
 
 extern const struct limen_ops vmx_ops;
@@ -187,12 +198,14 @@ void vmx_host_refresh(struct vmx_vcpu *vmx);
 /* vmx_enter.c */
 int vmx_open(struct limen_vcpu *vcpu);
 void vmx_close(struct limen_vcpu *vcpu);
+void vmx_serve(struct limen_vcpu *vcpu);
 void vmx_enter(struct limen_vcpu *vcpu);
 void vmx_put(struct limen_vcpu *vcpu);
 
 /* vmx_state.c */
 void vmx_load(struct limen_vcpu *vcpu, u32 groups);
 void vmx_fetch(struct limen_vcpu *vcpu, u32 groups);
+void vmx_load_apic(struct limen_vcpu *vcpu, u32 groups);
 void vmx_debug_load(struct limen_vcpu *vcpu);
 int vmx_nr_swap(void);
 
@@ -207,6 +220,7 @@ void vmx_dump(struct limen_vcpu *vcpu);
 /* vmx_entry.S */
 int vmx_world_switch(struct vmx_switch *sw, bool launched);
 extern char vmx_exit_point[];
+extern char vmx_int_stubs[];
 
 #endif /* !CONFIG_UML */
 #endif

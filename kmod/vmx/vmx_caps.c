@@ -48,8 +48,6 @@ static const struct ctl_rule ctl_rules[] = {
 	  "guest NMIs could not be blocked and unblocked" },
 	{ WORD_PIN, CTL_MAY, VMX_PIN_TIMER, "preemption-timer",
 	  "no watchdog for guests that run with interrupts off" },
-	{ WORD_PIN, CTL_UNUSED, VMX_PIN_POSTED, "posted-interrupts",
-	  "not used by this version" },
 
 	{ WORD_PROC, CTL_QUIET, VMX_PROC_INTR_WINDOW, "interrupt-window",
 	  "interrupts could not be injected in time" },
@@ -90,10 +88,6 @@ static const struct ctl_rule ctl_rules[] = {
 	  "without SGX there is nothing to intercept" },
 	{ WORD_PROC2, CTL_MAY, VMX_PROC2_CONCEAL_PT, "conceal-vmx-from-pt",
 	  "a processor trace of the host shows VM entries" },
-	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_APIC_REG,
-	  "apic-register-virtualization", "not used by this version" },
-	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_VID,
-	  "virtual-interrupt-delivery", "not used by this version" },
 	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_SHADOWING, "vmcs-shadowing",
 	  "not used by this version" },
 	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_PML, "page-modification-logging",
@@ -188,9 +182,6 @@ static bool pick_controls(const struct vmx_msrs *msrs, u32 *ctl,
 	if (ctl[WORD_PROC] & PROC_NEVER)
 		ok = limen_cap_need(caps, "true-controls", false,
 				    "accesses to CR3 can't go without exits");
-	if (ctl[WORD_EXIT] & VMX_EXIT_ACK_INTR)
-		ok = limen_cap_need(caps, "no-acknowledge-on-exit", false,
-				    "host interrupts would be taken off the APIC");
 	return ok;
 }
 
@@ -221,6 +212,48 @@ static void pick_vpid(const struct vmx_msrs *msrs, u32 *ctl,
 		      "every entry and exit flushes the guest's translations");
 	if (present)
 		ctl[WORD_PROC2] |= VMX_PROC2_VPID;
+}
+
+static bool use(struct limen_caps *caps, const char *name, bool present, bool may,
+		const char *absent, const char *off)
+{
+	if (present && !may) {
+		limen_cap_note(caps, name, LIMEN_CAP_UNUSED, off);
+		return false;
+	}
+	return limen_cap_may(caps, name, present, absent);
+}
+
+/*
+ * All of it or no more than TPR: no CPU has one half of it, and the state of an APIC
+ * would be in two places. The controls that depend on the APIC's mode are not among
+ * the fixed ones, see vmx_load_apic().
+ */
+static void pick_apicv(const struct vmx_msrs *msrs, struct vmx_config *cfg, u32 *ctl,
+		       struct limen_caps *caps)
+{
+	const u32 all = VMX_PROC2_APIC_REG | VMX_PROC2_VID | VMX_PROC2_X2APIC |
+			VMX_PROC2_APIC_ACCESS;
+	bool tpr, post;
+
+	tpr = limen_cap_may(caps, "tpr-shadow",
+			    (msrs->proc >> 32) & VMX_PROC_TPR_SHADOW,
+			    "every access to CR8 exits");
+	if (tpr) {
+		ctl[WORD_PROC] |= VMX_PROC_TPR_SHADOW;
+		ctl[WORD_PROC] &= ~(VMX_PROC_CR8_LOAD | VMX_PROC_CR8_STORE);
+		ctl[WORD_PROC] |= lower_32_bits(msrs->proc);
+	}
+	cfg->apicv = use(caps, "apic-virtualization",
+			 tpr && ((msrs->proc2 >> 32) & all) == all, msrs->may_apicv,
+			 "accesses to the APIC exit", "switched off: apicv=0");
+	post = cfg->apicv && (msrs->pin >> 32) & VMX_PIN_POSTED &&
+	       (msrs->exit >> 32) & VMX_EXIT_ACK_INTR && msrs->has_vector;
+	cfg->posted = use(caps, "posted-interrupts", post, msrs->may_post,
+			  "an interrupt for a running guest makes it exit",
+			  "switched off: posted=0");
+	if (cfg->posted)
+		ctl[WORD_EXIT] |= VMX_EXIT_ACK_INTR;
 }
 
 static void pick_rdtscp(const struct vmx_msrs *msrs, u32 *ctl,
@@ -311,6 +344,7 @@ int vmx_negotiate(const struct vmx_msrs *msrs, struct vmx_config *cfg,
 	pick_perf(msrs, ctl, caps);
 	pick_vpid(msrs, ctl, caps);
 	pick_rdtscp(msrs, ctl, caps);
+	pick_apicv(msrs, cfg, ctl, caps);
 	pick_fixed(msrs, cfg);
 
 	cfg->revision = msrs->basic & VMX_BASIC_REVISION;

@@ -56,12 +56,19 @@ u32 vmx_needs(u32 reason)
 	case VMX_REASON_EXCEPTION:
 		return VMX_NEED_INTR | VMX_NEED_QUAL | VMX_NEED_LEN;
 	case VMX_REASON_EXTINT:
+		return VMX_NEED_INTR;
 	case VMX_REASON_INIT:
 	case VMX_REASON_TIMER:
 	case VMX_REASON_INTR_WINDOW:
 	case VMX_REASON_NMI_WINDOW:
 	case VMX_REASON_TRIPLE_FAULT:
+	case VMX_REASON_TPR_BELOW:
 		return 0;
+	case VMX_REASON_EOI:
+	case VMX_REASON_APIC_WRITE:
+		return VMX_NEED_QUAL;
+	case VMX_REASON_APIC_ACCESS:
+		return VMX_NEED_QUAL | VMX_NEED_GLA;
 	case VMX_REASON_CR:
 	case VMX_REASON_DR:
 	case VMX_REASON_TASK_SWITCH:
@@ -154,6 +161,26 @@ static void decode_npf(const struct vmx_raw *raw, struct limen_exit *exit)
 		exit->npf.access = LIMEN_ACCESS_READ;
 }
 
+/* SDM Vol. 3, "Exit Qualification for APIC-Access VM Exits from Linear Accesses" */
+static void decode_apic_access(const struct vmx_raw *raw, struct limen_exit *exit)
+{
+	u32 type = VMX_APIC_TYPE(raw->qual);
+
+	exit->kind = LIMEN_KIND_NPF;
+	exit->npf.apic = true;
+	exit->npf.gpa = 0xfee00000ull | (raw->qual & VMX_APIC_OFFSET);
+	exit->npf.in_walk = type >= VMX_APIC_PHYSICAL;
+	exit->npf.has_gva = !exit->npf.in_walk;
+	if (exit->npf.has_gva)
+		exit->npf.gva = raw->gla;
+	if (type == VMX_APIC_WRITE)
+		exit->npf.access = LIMEN_ACCESS_WRITE;
+	else if (type == VMX_APIC_FETCH)
+		exit->npf.access = LIMEN_ACCESS_EXEC;
+	else
+		exit->npf.access = LIMEN_ACCESS_READ;
+}
+
 /*
  * SDM Vol. 3, "Exit Qualification for I/O Instructions" and "Format of the
  * VM-Exit Instruction-Information Field as Used for INS and OUTS"
@@ -218,6 +245,7 @@ static enum limen_kind plain_kind(u32 basic)
 	case VMX_REASON_WRMSR:		return LIMEN_KIND_WRMSR;
 	case VMX_REASON_PAUSE:		return LIMEN_KIND_PAUSE;
 	case VMX_REASON_XSETBV:		return LIMEN_KIND_XSETBV;
+	case VMX_REASON_TPR_BELOW:	return LIMEN_KIND_TPR_BELOW;
 	}
 	return is_absent_insn(basic) ? LIMEN_KIND_UD : LIMEN_KIND_UNKNOWN;
 }
@@ -275,6 +303,17 @@ bool vmx_decode(const struct vmx_raw *raw, struct limen_exit *exit)
 		break;
 	case VMX_REASON_EPT_VIOLATION:
 		decode_npf(raw, exit);
+		break;
+	case VMX_REASON_APIC_ACCESS:
+		decode_apic_access(raw, exit);
+		break;
+	case VMX_REASON_EOI:
+		exit->kind = LIMEN_KIND_EOI;
+		exit->apic.vector = raw->qual;
+		break;
+	case VMX_REASON_APIC_WRITE:
+		exit->kind = LIMEN_KIND_APIC_WRITE;
+		exit->apic.offset = raw->qual & VMX_APIC_OFFSET;
 		break;
 	case VMX_REASON_IO:
 		decode_io(raw, exit);

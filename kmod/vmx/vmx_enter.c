@@ -17,6 +17,7 @@
 #include <asm/desc.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
 #include <asm/ptrace.h>
 #include <asm/segment.h>
 #include <asm/special_insns.h>
@@ -301,6 +302,34 @@ void vmx_close(struct limen_vcpu *vcpu)
 }
 
 /**
+ * vmx_serve() - have the host serve the interrupt that ended the guest's run
+ * @vcpu: its window is closed
+ *
+ * With "acknowledge interrupt on exit" the CPU has moved it from IRR to ISR of the
+ * host's APIC: nothing of its priority or below comes until its handler has ended
+ * it. INT n reaches that handler like the interrupt would have; edge or level makes
+ * no difference, as no EOI has been sent. (Not with FRED, see check_kernel().)
+ *
+ * Context: IRQs on, preemption off since the window was open.
+ */
+void vmx_serve(struct limen_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	void *stub;
+
+	if (!vmx->vector)
+		return;
+	stub = vmx_int_stubs + (vmx->vector - VMX_FIRST_VECTOR) * VMX_INT_STUB;
+	if (vmx->vector < VMX_FIRST_VECTOR)
+		vmx_insn_failed("vector", vmx->vector);
+	else
+		asm volatile(CALL_NOSPEC
+			     : ASM_CALL_CONSTRAINT
+			     : THUNK_TARGET(stub) : "cc", "memory");
+	vmx->vector = 0;
+}
+
+/**
  * vmx_put() - the vCPU's thread leaves this CPU
  * @vcpu: no window is open
  *
@@ -347,6 +376,18 @@ static void set_windows(struct limen_vcpu *vcpu)
 		return;
 	vmx->proc = proc;
 	vmcs_write32(VMCS_PROC_CTL, proc);
+}
+
+/* Without virtual-interrupt delivery, that is; zero otherwise */
+static void set_tpr_threshold(struct limen_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	u32 class = vcpu->entry.held_class;
+
+	if (vmx->tpr_threshold == class || !(vmx->proc & VMX_PROC_TPR_SHADOW))
+		return;
+	vmx->tpr_threshold = class;
+	vmcs_write32(VMCS_TPR_THRESHOLD, class);
 }
 
 /*
@@ -429,6 +470,9 @@ static void collect_exit(struct limen_vcpu *vcpu)
 	if (needs & VMX_NEED_INSN)
 		raw.insn_info = vmcs_read32(VMCS_EXIT_INSN_INFO);
 
+	/* "acknowledge interrupt on exit" has taken it off the APIC */
+	if (raw.reason == VMX_REASON_EXTINT && raw.intr_info & VMX_INTR_VALID)
+		vcpu->vmx->vector = raw.intr_info & VMX_INTR_VECTOR;
 	if (!vmx_decode(&raw, &vcpu->exit))
 		return;
 	state = vmcs_read32(VMCS_GUEST_INTR_STATE);
@@ -512,6 +556,7 @@ void vmx_enter(struct limen_vcpu *vcpu)
 	flush(vcpu);
 	inject(vcpu);
 	set_windows(vcpu);
+	set_tpr_threshold(vcpu);
 	hold_single_step(vcpu);
 
 	failed = world_switch(vcpu);

@@ -211,3 +211,28 @@ SYM_INNER_LABEL_ALIGN(vmx_exit_point, SYM_L_GLOBAL)
 	_ASM_EXTABLE(.Lvmlaunch, .Lfailed)
 SYM_FUNC_END(vmx_world_switch)
 STACK_FRAME_NON_STANDARD_FP vmx_world_switch
+
+/*
+ * void vmx_int_stubs[n](void): INT n + VMX_FIRST_VECTOR, see vmx_serve()
+ *
+ * Each has a symbol, because objtool takes what none names for unreachable.
+ */
+.macro INT_STUB
+	.balign VMX_INT_STUB
+	.type vmx_int_\@, STT_FUNC
+vmx_int_\@:
+	ENDBR
+	int $.Lvector
+	RET
+	.size vmx_int_\@, . - vmx_int_\@
+.endm
+
+	.text
+	.balign VMX_INT_STUB
+	.globl vmx_int_stubs
+vmx_int_stubs:
+	.Lvector = VMX_FIRST_VECTOR
+	.rept 256 - VMX_FIRST_VECTOR
+	INT_STUB
+	.Lvector = .Lvector + 1
+	.endr

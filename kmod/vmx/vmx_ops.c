@@ -15,6 +15,7 @@
 #include "vmx.h"
 
 struct vmx_config vmx_cfg __read_mostly;
+static struct pi_hw vmx_pi __read_mostly;
 
 static u64 read_cap(u32 index)
 {
@@ -52,6 +53,10 @@ static void read_caps(struct vmx_msrs *msrs)
 	msrs->cr0_fixed1 = read_cap(VMX_MSR_CR0_FIXED1);
 	msrs->cr4_fixed0 = read_cap(VMX_MSR_CR4_FIXED0);
 	msrs->cr4_fixed1 = read_cap(VMX_MSR_CR4_FIXED1);
+
+	msrs->may_apicv = limen_apicv;
+	msrs->may_post = limen_posted;
+	msrs->has_vector = limen_posted_vector();
 }
 
 /* What the running kernel must be, besides the CPU */
@@ -87,6 +92,8 @@ static int probe(struct limen_caps *caps)
 		err = -EOPNOTSUPP;
 	if (err)
 		return err;
+	vmx_pi.deliver = vmx_cfg.apicv;
+	vmx_pi.post = vmx_cfg.posted;
 
 	/* a guest could stop the machine by resizing a page that it executes */
 	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off()) {
@@ -109,29 +116,56 @@ static void remove(void)
 	vmx_l1d_fini();
 }
 
+static void vm_fini(struct limen_vm *vm)
+{
+	struct vmx_vm *vmx = vm->vmx;
+
+	if (!vmx)
+		return;
+	free_page((unsigned long)vmx->msr_bitmap);
+	free_page((unsigned long)vmx->x2apic_bitmap);
+	if (vmx->apic_page)
+		free_page((unsigned long)__va(vmx->apic_page));
+	kfree(vmx);
+	vm->vmx = NULL;
+}
+
+static int init_apicv(struct vmx_vm *vmx)
+{
+	void *page;
+
+	if (!vmx_cfg.apicv)
+		return 0;
+	vmx->x2apic_bitmap = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (page)
+		vmx->apic_page = __pa(page);
+	if (!page || !vmx->x2apic_bitmap)
+		return -ENOMEM;
+	vmx_bitmap_init(vmx->x2apic_bitmap);
+	vmx_bitmap_open_x2apic(vmx->x2apic_bitmap);
+	return 0;
+}
+
 static int vm_init(struct limen_vm *vm)
 {
 	struct vmx_vm *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
 
 	if (!vmx)
 		return -ENOMEM;
+	vm->vmx = vmx;
 	vmx->msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->msr_bitmap) {
-		kfree(vmx);
+	if (!vmx->msr_bitmap || init_apicv(vmx)) {
+		vm_fini(vm);
 		return -ENOMEM;
 	}
 	vmx_bitmap_init(vmx->msr_bitmap);
-	vm->vmx = vmx;
 	return 0;
 }
 
-static void vm_fini(struct limen_vm *vm)
+static u64 apic_page(struct limen_vm *vm)
 {
-	if (!vm->vmx)
-		return;
-	free_page((unsigned long)vm->vmx->msr_bitmap);
-	kfree(vm->vmx);
-	vm->vmx = NULL;
+	return vm->vmx->apic_page;
 }
 
 static int vcpu_init(struct limen_vcpu *vcpu)
@@ -172,11 +206,14 @@ static void vcpu_fini(struct limen_vcpu *vcpu)
 static void trap_msr(struct limen_vm *vm, u32 index, bool read, bool write)
 {
 	vmx_bitmap_trap(vm->vmx->msr_bitmap, index, read, write);
+	if (vm->vmx->x2apic_bitmap)
+		vmx_bitmap_trap(vm->vmx->x2apic_bitmap, index, read, write);
 }
 
 const struct limen_ops vmx_ops = {
 	.name = "vmx",
 	.npt = &npt_format_ept,
+	.pi = &vmx_pi,
 	.probe = probe,
 	.remove = remove,
 	.vm_init = vm_init,
@@ -185,9 +222,11 @@ const struct limen_ops vmx_ops = {
 	.vcpu_fini = vcpu_fini,
 	.open = vmx_open,
 	.close = vmx_close,
+	.serve = vmx_serve,
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,
 	.put = vmx_put,
+	.apic_page = apic_page,
 	.trap_msr = trap_msr,
 	.dump = vmx_dump,
 };

@@ -129,6 +129,23 @@ int vmx_setup_cpus(void)
 	return 0;
 }
 
+/* What is on when is vmx_load_apic()'s */
+static void init_apic(struct limen_vcpu *vcpu)
+{
+	if (!(vmx_cfg.proc & VMX_PROC_TPR_SHADOW))
+		return;
+	vmcs_write64(VMCS_VIRTUAL_APIC, __pa(vcpu->pi.page));
+	vcpu->vmx->tpr_threshold = 0;
+	vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+	if (vmx_cfg.apicv)
+		vmcs_write64(VMCS_APIC_ACCESS, vcpu->vm->vmx->apic_page);
+	if (vmx_cfg.posted) {
+		vmcs_write16(VMCS_POSTED_VECTOR, limen_posted_vector());
+		vmcs_write64(VMCS_POSTED_DESC, __pa(vcpu->pi.desc));
+	}
+	vcpu->entry.dirty |= LIMEN_G_APIC | LIMEN_G_IRR;
+}
+
 static void init_controls(struct vmx_vcpu *vmx)
 {
 	u32 proc2 = vmx_cfg.proc2;
@@ -136,6 +153,7 @@ static void init_controls(struct vmx_vcpu *vmx)
 	if (!vmx->vpid)
 		proc2 &= ~VMX_PROC2_VPID;
 	vmx->proc = vmx_cfg.proc;
+	vmx->proc2 = proc2;
 	vmx->entry = vmx_cfg.entry;
 	vmcs_write32(VMCS_PIN_CTL, vmx_cfg.pin);
 	vmcs_write32(VMCS_PROC_CTL, vmx->proc);
@@ -197,6 +215,7 @@ void vmx_vmcs_init(struct limen_vcpu *vcpu)
 	struct vmx_vcpu *vmx = vcpu->vmx;
 
 	init_controls(vmx);
+	init_apic(vcpu);
 	init_unused();
 	init_host();
 	vmcs_write32(VMCS_EXC_BITMAP, BIT(VMX_VECTOR_DB) | BIT(VMX_VECTOR_AC) |

@@ -12,6 +12,7 @@
 #include <asm/msr-index.h>
 
 #include "../compat.h"
+#include "../posted_irq/pi_vapic.h"
 #include "vmx.h"
 #include "vmcs_io.h"
 
@@ -221,6 +222,84 @@ static void fetch_intr(struct limen_events *ev)
 	ev->nmi_blocked = !!(state & VMX_INTR_STATE_NMI);
 }
 
+#define APIC_CONTROLS	(VMX_PROC2_APIC_ACCESS | VMX_PROC2_X2APIC | \
+			 VMX_PROC2_APIC_REG | VMX_PROC2_VID)
+
+/*
+ * SDM Vol. 3, "Checks on VMX Controls": not both ways to the registers at once. An
+ * xAPIC that was moved is known by second-level faults only.
+ */
+static u32 apic_controls(const struct limen_vcpu *vcpu)
+{
+	u32 proc2 = VMX_PROC2_APIC_REG | VMX_PROC2_VID;
+
+	if (!vcpu->pi.by_hw)
+		return 0;
+	if (pi_is_x2apic(vcpu))
+		return proc2 | VMX_PROC2_X2APIC;
+	if (pi_is_default_xapic(vcpu))
+		return proc2 | VMX_PROC2_APIC_ACCESS;
+	return proc2;
+}
+
+static void load_apic_mode(struct limen_vcpu *vcpu)
+{
+	const struct vmx_vm *vm = vcpu->vm->vmx;
+	u32 controls = apic_controls(vcpu);
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	u32 pin = vmx_cfg.pin;
+
+	if (vcpu->pi.by_hw && vmx_cfg.posted)
+		pin |= VMX_PIN_POSTED;
+	vmx->proc2 = (vmx->proc2 & ~APIC_CONTROLS) | controls;
+	vmcs_write32(VMCS_PIN_CTL, pin);
+	vmcs_write32(VMCS_PROC2_CTL, vmx->proc2);
+	vmcs_write64(VMCS_MSR_BITMAP,
+		     __pa(controls & VMX_PROC2_X2APIC ? vm->x2apic_bitmap :
+			  vm->msr_bitmap));
+	/* SDM Vol. 3, "Cached Information ...": translations of the APIC's page */
+	vmx->flush_npt = true;
+}
+
+/* The vectors that are level-triggered are those whose end the VMM waits for */
+static void load_eoi_exits(const struct limen_vcpu *vcpu)
+{
+	const u8 *tmr = vcpu->pi.page + PI_REG_TMR;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		vmcs_write64(VMCS_EOI_EXIT + 2 * i,
+			     pi_vapic_get(tmr, 2 * i * PI_REG_STEP) |
+			     (u64)pi_vapic_get(tmr, (2 * i + 1) * PI_REG_STEP) << 32);
+}
+
+/**
+ * vmx_load_apic() - what hardware has copied of the local APIC, or was told of it
+ * @vcpu: in an open window
+ * @groups: LIMEN_G_APIC, LIMEN_G_IRR
+ *
+ * Context: window, IRQs off.
+ */
+void vmx_load_apic(struct limen_vcpu *vcpu, u32 groups)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	u16 status;
+
+	if (!vmx_cfg.apicv)
+		return;
+	if (groups & LIMEN_G_APIC) {
+		if ((vmx->proc2 & APIC_CONTROLS) != apic_controls(vcpu))
+			load_apic_mode(vcpu);
+		load_eoi_exits(vcpu);
+		vmcs_write16(VMCS_GUEST_INTR_STATUS,
+			     pi_in_service(vcpu) << 8 | vcpu->entry.rvi);
+	} else if (groups & LIMEN_G_IRR) {
+		status = vmcs_read16(VMCS_GUEST_INTR_STATUS);
+		vmcs_write16(VMCS_GUEST_INTR_STATUS,
+			     (status & 0xff00) | vcpu->entry.rvi);
+	}
+}
+
 /**
  * vmx_load() - groups that are newer in memory go to the CPU
  * @vcpu: in an open window
@@ -254,6 +333,8 @@ void vmx_load(struct limen_vcpu *vcpu, u32 groups)
 		load_intr(vcpu);
 	if (groups & LIMEN_G_TSC)
 		vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+	if (groups & (LIMEN_G_APIC | LIMEN_G_IRR))
+		vmx_load_apic(vcpu, groups);
 }
 
 /**

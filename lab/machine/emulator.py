@@ -94,8 +94,6 @@ def _bochs(m):
     m.write("disk", disk)
     m.write("boot.rom", boot.boot_rom(os.path.join(HERE, "boot.S"), boot.entry(m.kernel),
                                       cmdline, initrd, len(m.initrd), loads))
-    m.write("bochs.rc", b"c\n")
-
     prefix = os.path.join(m.bochs, "root")
     words = {
         "MODEL": BOCHS_MODELS[m.cpu], "IPS": IPS, "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
@@ -106,14 +104,4 @@ def _bochs(m):
     for word, value in words.items():
         config = config.replace(f"@{word}@", str(value))
     m.write("bochsrc", config.encode())
-    return [
-        f"{prefix}/lib64/ld-linux-x86-64.so.2",
-        "--library-path", f"{prefix}/usr/lib/x86_64-linux-gnu:{prefix}/lib/x86_64-linux-gnu",
-        f"{prefix}/usr/bin/bochs-bin", "-q", "-f", m.path("bochsrc"), "-rc", m.path("bochs.rc"),
-    ]
-
-
-def environment(machine):
-    """Return the environment the emulator needs."""
-    plugins = "usr/lib/x86_64-linux-gnu/bochs/plugins"
-    return dict(os.environ, LTDL_LIBRARY_PATH=os.path.join(machine.bochs, "root", plugins))
+    return [f"{prefix}/usr/bin/bochs", "-q", "-f", m.path("bochsrc")]

@@ -152,7 +152,6 @@ class Session:
             child = subprocess.Popen(  # pylint: disable=consider-using-with
                 # An emulator must not live on when we are killed.
                 ["setpriv", "--pdeathsig", "KILL", *emulator.command(self.machine)],
-                env=emulator.environment(self.machine),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                 start_new_session=True)
         try:
