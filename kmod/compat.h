@@ -162,6 +162,13 @@ static inline void limen_hrtimer_setup(struct hrtimer *timer,
 #define limen_hrtimer_setup	hrtimer_setup
 #endif
 
+/* What the ageing callbacks of an mmu notifier return */
+#ifdef LIMEN_HAVE_YOUNG_BOOL
+typedef bool limen_young_t;
+#else
+typedef int limen_young_t;
+#endif
+
 /* No mprotect() makes this mapping executable later. */
 static inline void limen_vma_never_exec(struct vm_area_struct *vma)
 {

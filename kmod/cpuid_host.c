@@ -28,6 +28,7 @@
 			 BIT(29) | BIT(30) | BIT(31))
 #define L7_EBX_AVX512	(BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 #define L7_EBX_SOFT	BIT(1)	/* TSC_ADJUST */
+#define L7_EBX_INVPCID	BIT(10)
 #define L7_ECX		(BIT(1) | BIT(2) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | \
 			 BIT(11) | BIT(12) | BIT(14))
 #define L7_ECX_AVX512	(BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
@@ -40,6 +41,7 @@
 #define X1_EDX_FFXSR	BIT(25)
 #define X1_ECX		(BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | \
 			 BIT(8) | BIT(11) | BIT(16) | BIT(21) | BIT(22))
+#define X1_ECX_TOPOEXT	BIT(22)
 #define X8_EBX		(BIT(0) | BIT(2))	/* CLZERO, XSAVEERPTR */
 
 #define KVM_CLOCKSOURCE		BIT(0)
@@ -111,6 +113,8 @@ static void leaf_7(struct builder *b)
 	e->edx &= L7_EDX;
 	if (!limen_caps.rdtscp)
 		e->ecx &= ~BIT(22);
+	if (!limen_caps.invpcid)
+		e->ebx &= ~L7_EBX_INVPCID;
 	if (!(limen_fpu_xcr0() & BIT_ULL(2)))
 		e->ebx &= ~BIT(5);
 	if (!avx512) {
@@ -184,24 +188,37 @@ static void leaf_x8(struct builder *b)
 	e->edx = 0;
 }
 
+/*
+ * One thread a core and one node: zeros. The ids are the VMM's to fill in, as in
+ * leaf 1.
+ */
+static void topoext(struct builder *b, struct limen_cpuid_entry *x1, u32 max)
+{
+	if (max < 0x8000001e)
+		x1->ecx &= ~X1_ECX_TOPOEXT;
+	if (!(x1->ecx & X1_ECX_TOPOEXT))
+		return;
+	leaf_4(b, 0x8000001d);
+	add(b, 0x8000001e, 0, 0);
+}
+
 static void extended_leaves(struct builder *b)
 {
 	struct limen_cpuid_entry *e = host(b, 0x80000000, 0, 0);
+	struct limen_cpuid_entry *x1;
 	u32 max = e->eax, i;
 
 	e->eax = clamp(max, 0x80000008u, 0x8000001eu);
-	e = host(b, 0x80000001, 0, 0);
-	e->ecx &= X1_ECX;
-	e->edx &= X1_EDX & ~X1_EDX_FFXSR;
+	x1 = host(b, 0x80000001, 0, 0);
+	x1->ecx &= X1_ECX;
+	x1->edx &= X1_EDX & ~X1_EDX_FFXSR;
 	if (!limen_caps.rdtscp)
-		e->edx &= ~X1_EDX_RDTSCP;
+		x1->edx &= ~X1_EDX_RDTSCP;
 	for (i = 0x80000002; i <= 0x80000006 && i <= max; i++)
 		host(b, i, 0, 0);
 	add(b, 0x80000007, 0, 0);	/* invariant TSC: the VMM's choice */
 	leaf_x8(b);
-	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD && max >= 0x8000001d &&
-	    boot_cpu_has(X86_FEATURE_TOPOEXT))
-		leaf_4(b, 0x8000001d);
+	topoext(b, x1, max);
 }
 
 /**

@@ -163,6 +163,23 @@ static u64 read_cr(struct limen_vcpu *vcpu, u8 nr)
 	return 0;
 }
 
+/* SDM Vol. 2, "SMSW - Store Machine Status Word"; exit.c has written memory */
+static void smsw(struct limen_vcpu *vcpu)
+{
+	const struct limen_exit *exit = &vcpu->exit;
+	u64 *gpr = &vcpu->regs.gpr[exit->cr.gpr];
+	u64 cr0 = vcpu->sregs.cr0;
+
+	if (exit->cr.mem_at)
+		return;
+	if (exit->cr.size == 2)
+		*gpr = (*gpr & ~0xffffull) | (u16)cr0;
+	else
+		*gpr = cr0;
+	if (exit->cr.gpr == LIMEN_RSP)
+		limen_dirty(vcpu, LIMEN_G_REGS);
+}
+
 static int write_cr(struct limen_vcpu *vcpu, u8 nr, u64 val)
 {
 	switch (nr) {
@@ -225,6 +242,9 @@ enum limen_next limen_handle_cr(struct limen_vcpu *vcpu)
 		break;
 	case LIMEN_CR_LMSW:
 		err = lmsw(vcpu, exit->cr.val);
+		break;
+	case LIMEN_CR_SMSW:
+		smsw(vcpu);
 		break;
 	}
 	if (err) {

@@ -15,6 +15,8 @@
 #include "window.h"
 
 #define RFLAGS_IF	BIT(9)
+#define RFLAGS_RF	BIT(16)
+#define DR6_BD		BIT(13)
 #define DR6_RTM		BIT(16)
 #define DR7_GD		BIT(13)
 
@@ -66,7 +68,9 @@ static bool is_exception(u32 event)
  * @payload: CR2 for #PF, bits to set in DR6 for #DB, else 0
  *
  * A second exception while another one waits or is being delivered becomes a
- * double fault or a shutdown, or replaces the first, as the manual says.
+ * double fault or a shutdown, or replaces the first, as the manual says. Replaced:
+ * its instruction is repeated and raises it again. So does INT n. An interrupt or
+ * an NMI whose delivery faults is lost: the CPU has acknowledged it.
  *
  * Context: vCPU thread.
  */
@@ -83,21 +87,15 @@ void limen_raise(struct limen_vcpu *vcpu, u8 vector, s64 error, u64 payload)
 	if (first && (first & 0xff) == VEC_DF && class_of(vector) != BENIGN) {
 		ev->exception = 0;
 		ev->injected = 0;
-		vcpu->exit.kind = LIMEN_KIND_SHUTDOWN;
+		vcpu->shutdown = true;
 		return;
 	}
 	if (first && makes_double_fault(first & 0xff, vector)) {
 		vector = VEC_DF;
 		error = 0;
 		payload = 0;
-		ev->injected = 0;
-	} else if (is_exception(ev->injected)) {
-		/*
-		 * benign, or serially handled: the instruction is repeated and
-		 * raises the first one again
-		 */
-		ev->injected = 0;
 	}
+	ev->injected = 0;
 	ev->exception = event_of(vector, LIMEN_TYPE_EXCEPTION, error != NO_ERROR);
 	ev->exception_error = error != NO_ERROR ? (u32)error : 0;
 	ev->exception_payload = payload;
@@ -167,6 +165,37 @@ static void apply_payload(struct limen_vcpu *vcpu)
 	vcpu->ev.exception_payload = 0;
 }
 
+/*
+ * A fault's handler goes back to the instruction itself, which must not hit its own
+ * breakpoint again: the flags on the stack have RF set (SDM Vol. 3,
+ * "Instruction-Breakpoint Exception Condition"). An injection pushes the flags as
+ * they are. #DB is a fault for an instruction breakpoint, whose handler sets RF
+ * itself, and for general detect.
+ */
+static bool pushes_rf(u32 event, u64 payload)
+{
+	if (LIMEN_EVENT_TYPE(event) != LIMEN_TYPE_EXCEPTION)
+		return false;
+	switch (event & 0xff) {
+	case VEC_DB:
+		return payload & DR6_BD;
+	case VEC_BP:
+	case VEC_OF:
+	case VEC_DF:
+	case VEC_MC:
+		return false;
+	}
+	return true;
+}
+
+static void set_rf(struct limen_vcpu *vcpu, u32 event, u64 payload)
+{
+	if (!pushes_rf(event, payload))
+		return;
+	vcpu->regs.rflags |= RFLAGS_RF;
+	limen_dirty(vcpu, LIMEN_G_REGS);
+}
+
 static void inject(struct limen_vcpu *vcpu, u32 event, u32 error, u8 insn_len)
 {
 	vcpu->entry.event = event;
@@ -219,10 +248,14 @@ void limen_event_pick(struct limen_vcpu *vcpu)
 	vcpu->entry.held_class = 0;
 
 	if (ev->exception & LIMEN_EVENT_VALID) {
+		set_rf(vcpu, ev->exception, ev->exception_payload);
 		apply_payload(vcpu);
 		inject(vcpu, ev->exception, ev->exception_error, 0);
 		ev->exception = 0;
+		/* as in limen_raise(), where user space has set both */
+		ev->injected = 0;
 	} else if (ev->injected & LIMEN_EVENT_VALID) {
+		set_rf(vcpu, ev->injected, 0);
 		inject(vcpu, ev->injected, ev->injected_error, ev->insn_len);
 		ev->injected = 0;
 	}

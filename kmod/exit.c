@@ -20,6 +20,9 @@
 #define RFLAGS_RF	BIT(16)
 #define DR6_BS		BIT(14)
 
+/* So often an instruction that can't be read runs again before user space knows */
+#define MAX_UNREAD	16
+
 /**
  * limen_skip_insn() - the exiting instruction is done: go behind it
  * @vcpu: the vCPU
@@ -194,14 +197,17 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
-/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
+/*
+ * LMSW's source is read, SMSW's destination in memory written. False: it can't be;
+ * a fault of the guest's is raised.
+ */
 static bool cr_operand(struct limen_vcpu *vcpu)
 {
 	struct limen_exit *exit = &vcpu->exit;
 	struct limen_prefixes p;
 	int mode = limen_mode(vcpu);
+	u64 ea, gva;
 	bool stack;
-	u64 ea;
 	u8 seg;
 
 	if (!exit->cr.mem_at) {
@@ -212,8 +218,48 @@ static bool cr_operand(struct limen_vcpu *vcpu)
 	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
 			   vcpu->regs.rip + exit->insn_len, &stack);
 	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
-	return !limen_read_guest(vcpu, limen_linear(vcpu, seg, ea),
-				 &exit->cr.val, sizeof(exit->cr.val));
+	gva = limen_linear(vcpu, seg, ea);
+	if (exit->cr.op == LIMEN_CR_LMSW)
+		return !limen_read_guest(vcpu, gva, &exit->cr.val,
+					 sizeof(exit->cr.val));
+	exit->cr.val = vcpu->sregs.cr0;
+	return !limen_write_guest(vcpu, gva, &exit->cr.val, sizeof(exit->cr.val));
+}
+
+/*
+ * The instruction that exited can't be read or is another one: changed or gone
+ * meanwhile, so the guest runs it again, and not from a stale translation. Where
+ * that does not help (no memory there, bytes that do not decode) it would go on for
+ * ever. A page that is swapped out is no failure: reading it waits.
+ */
+static enum limen_next run_again(struct limen_vcpu *vcpu)
+{
+	if (vcpu->unread_rip != vcpu->regs.rip)
+		vcpu->nr_unread = 0;
+	vcpu->unread_rip = vcpu->regs.rip;
+	if (vcpu->nr_unread++ == MAX_UNREAD) {
+		vcpu->nr_unread = 0;
+		return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
+	}
+	vcpu->entry.flush = true;
+	return LIMEN_RELOAD;
+}
+
+/* LIMEN_RESUME: vcpu->exit has all that its handler needs. */
+static enum limen_next complete_insn(struct limen_vcpu *vcpu)
+{
+	int n = limen_fetch_insn(vcpu);
+
+	if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n, limen_mode(vcpu)))
+		return run_again(vcpu);
+	if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu)) {
+		/* the operand's own fault is the guest's */
+		if (vcpu->ev.exception & LIMEN_EVENT_VALID)
+			return LIMEN_RELOAD;
+		return run_again(vcpu);
+	}
+	vcpu->nr_unread = 0;
+	return LIMEN_RESUME;
 }
 
 /**
@@ -226,20 +272,13 @@ static bool cr_operand(struct limen_vcpu *vcpu)
 enum limen_next limen_handle_exit(struct limen_vcpu *vcpu)
 {
 	enum limen_next next;
-	int n;
 
 	if (wants_insn(vcpu)) {
-		n = limen_fetch_insn(vcpu);
-		/* changed or gone meanwhile: the guest runs it again */
-		if (limen_insn_complete(&vcpu->exit, vcpu->exit.insn, n,
-					limen_mode(vcpu)))
-			return LIMEN_RELOAD;
-		if (vcpu->exit.kind == LIMEN_KIND_CR && !cr_operand(vcpu))
-			return LIMEN_RELOAD;
+		next = complete_insn(vcpu);
+		if (next != LIMEN_RESUME)
+			return next;
 	}
 	next = dispatch(vcpu);
-	/* limen_raise() found a fault within a double fault */
-	if (vcpu->exit.kind == LIMEN_KIND_SHUTDOWN && next != LIMEN_TO_USER)
-		next = limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
-	return next;
+	/* limen_raise() found a fault within a double fault: the run loop tells */
+	return vcpu->shutdown && next == LIMEN_RESUME ? LIMEN_RELOAD : next;
 }

@@ -240,11 +240,14 @@ static int complete_cr(struct limen_exit *exit, const u8 *op, int n,
 		exit->cr.op = LIMEN_CR_CLTS;
 		return 2;
 	}
-	if (n >= 3 && op[0] == 0x0f && op[1] == 0x01 && (op[2] >> 3 & 7) == 6) {
+	/* SMSW is 0f 01 /4, LMSW 0f 01 /6 */
+	if (n >= 3 && op[0] == 0x0f && op[1] == 0x01 && (op[2] >> 3 & 5) == 4) {
 		if (op[2] >> 6 != 3)
 			exit->cr.mem_at = p->len + 2;
 		len = modrm_len(op + 2, n - 2, addr_bytes(mode, p));
-		exit->cr.op = LIMEN_CR_LMSW;
+		exit->cr.op = op[2] & 0x10 ? LIMEN_CR_LMSW : LIMEN_CR_SMSW;
+		exit->cr.size = p->rex & 8 ? 8 :
+				(mode == 16) != p->opsize ? 2 : 4;
 		exit->cr.gpr = (op[2] & 7) | (p->rex & 1) << 3;
 		return len < 0 ? len : len + 2;
 	}

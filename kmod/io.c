@@ -16,6 +16,7 @@
 #include "insn.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
+#include "posted_irq/pi_vapic.h"
 #include "run.h"
 #include "walk.h"
 #include "window.h"
@@ -29,7 +30,7 @@ static void fill_io(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->io.in = exit->io.in;
 	run->io.string = exit->io.string;
 	run->io.rep = exit->io.rep;
-	run->io.addr_size = exit->io.addr_size;
+	run->io.addr_size = exit->io.string ? exit->io.addr_size : 0;
 	run->io.seg = exit->io.seg;
 	if (!exit->io.in && !exit->io.string)
 		run->io.data = vcpu->regs.gpr[LIMEN_RAX] &
@@ -42,6 +43,11 @@ static void fill_insn(struct limen_vcpu *vcpu, struct limen_run *run)
 	memcpy(run->insn, vcpu->exit.insn, sizeof(vcpu->exit.insn));
 }
 
+static bool is_apic_page(const struct limen_vcpu *vcpu, u64 gpa)
+{
+	return pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) >> 12 << 12);
+}
+
 static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 {
 	const struct limen_exit *exit = &vcpu->exit;
@@ -50,9 +56,8 @@ static void fill_mmio(struct limen_vcpu *vcpu, struct limen_run *run)
 	run->mmio.gva = exit->npf.gva;
 	run->mmio.has_gva = exit->npf.has_gva;
 	run->mmio.access = exit->npf.access;
-	run->mmio.apic = pi_is_xapic(vcpu) &&
-			 !((exit->npf.gpa ^ vcpu->pi.base) >> 12 << 12);
-	run->mmio.vectoring = !!(exit->event & LIMEN_EVENT_VALID);
+	run->mmio.apic = is_apic_page(vcpu, exit->npf.gpa);
+	run->mmio.vectoring = exit->vectoring;
 	fill_insn(vcpu, run);
 }
 
@@ -140,6 +145,19 @@ enum limen_next limen_to_user(struct limen_vcpu *vcpu, u32 why)
 	return LIMEN_TO_USER;
 }
 
+/**
+ * limen_fail() - LIMEN_RUN can't go on, and nothing of the guest's is lost
+ * @vcpu: the vCPU
+ * @err: a negative errno
+ *
+ * Return: LIMEN_FAILED.
+ */
+enum limen_next limen_fail(struct limen_vcpu *vcpu, int err)
+{
+	vcpu->error = err;
+	return LIMEN_FAILED;
+}
+
 /* IN and the reading half of a rule: RAX takes the value by the access's size. */
 static void port_read(struct limen_vcpu *vcpu, u32 val)
 {
@@ -181,13 +199,6 @@ enum limen_next limen_handle_io(struct limen_vcpu *vcpu)
 	return limen_skip_insn(vcpu);
 }
 
-static u64 mov_source(const struct limen_vcpu *vcpu, const struct limen_mov *mov)
-{
-	u64 val = mov->imm ? mov->val : vcpu->regs.gpr[mov->gpr];
-
-	return mov->high ? val >> 8 : val;
-}
-
 /*
  * The APIC's register page. Registers are 32 bits wide, and the manual defines
  * 32-bit accesses only ("Accessing the Local APIC Registers").
@@ -206,7 +217,9 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 	    mov.write != !!(vcpu->exit.npf.access & LIMEN_ACCESS_WRITE))
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 
-	val = mov.write ? mov_source(vcpu, &mov) : 0;
+	val = 0;
+	if (mov.write)
+		val = mov.imm ? mov.val : vcpu->regs.gpr[mov.gpr];
 	if (pi_mmio(vcpu, offset, mov.write, &val) && !mov.write)
 		val = 0;
 	if (!mov.write) {
@@ -227,23 +240,28 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 {
 	u64 gpa = vcpu->exit.npf.gpa;
+	bool apic = is_apic_page(vcpu, gpa) && !vcpu->exit.npf.in_walk;
+	int ret;
 
-	if (pi_is_xapic(vcpu) && !((gpa ^ vcpu->pi.base) & 0x000ffffffffff000ull) &&
-	    !vcpu->exit.npf.in_walk) {
+	/* no memory is at its usual place, see limen_mem_map(); elsewhere it wins */
+	if (apic && gpa >> 12 == PI_BASE_DEFAULT >> 12) {
 		if (!vcpu->exit.npf.apic && pi_is_default_xapic(vcpu) &&
 		    npt_map_apic(vcpu->vm))
 			return LIMEN_RELOAD;
 		return apic_access(vcpu);
 	}
-	switch (npt_fault(vcpu, gpa, vcpu->exit.npf.access)) {
-	case NPT_MAPPED:
-		return LIMEN_RELOAD;
+	ret = npt_fault(vcpu, gpa, vcpu->exit.npf.access);
+	if (ret < 0)
+		return limen_fail(vcpu, ret);
+	switch (ret) {
 	case NPT_NO_MEMORY:
+		if (apic)
+			return apic_access(vcpu);
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 	case NPT_BAD_HVA:
 		return limen_to_user(vcpu, LIMEN_EXIT_FAULT);
 	}
-	return LIMEN_RELOAD;	/* a signal, or no memory: the loop sees it */
+	return LIMEN_RELOAD;
 }
 
 static void complete_io(struct limen_vcpu *vcpu, const struct limen_run *run)

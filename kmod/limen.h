@@ -77,6 +77,7 @@ enum limen_next {
 	LIMEN_RESUME = 1,	/* enter again; the window may stay open */
 	LIMEN_RELOAD,		/* close the window, then go on */
 	LIMEN_TO_USER,		/* vcpu->run says why */
+	LIMEN_FAILED,		/* LIMEN_RUN returns vcpu->error */
 };
 
 /* bits of vcpu->requests */
@@ -140,7 +141,11 @@ struct limen_vcpu {
 
 	struct limen_run *run;		/* (i) the shared page */
 	u32 pending;			/* exit that waits for completion */
+	bool shutdown;			/* a triple fault that user space must hear of */
+	int error;			/* with LIMEN_FAILED: the errno */
 	u32 eoi_vector;			/* of LIMEN_EXIT_EOI */
+	u64 unread_rip;			/* instruction that could not be read, */
+	u8 nr_unread;			/* and how often in a row */
 	bool want_irq_window;		/* for the 8259A */
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */

@@ -14,6 +14,7 @@
 #include "limen.h"
 #include "mem.h"
 #include "npt/npt_mmu.h"
+#include "posted_irq/pi_vapic.h"
 
 #define MEM_FLAGS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
 
@@ -72,6 +73,18 @@ static int check_range(const struct limen_range *arg, bool with_hva)
 	return 0;
 }
 
+/*
+ * No leaf may hide the registers of an APIC that is where it is after RESET. One
+ * that the guest has moved does not show where memory is.
+ */
+static int check_apic(const struct limen_range *arg)
+{
+	bool hides = arg->gpa < PI_BASE_DEFAULT + PAGE_SIZE &&
+		     arg->gpa + arg->len > PI_BASE_DEFAULT;
+
+	return hides ? -EINVAL : 0;
+}
+
 static int check_flags(u32 flags)
 {
 	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
@@ -91,7 +104,7 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		.gpa = arg->gpa, .len = arg->len,
 		.hva = arg->hva, .flags = arg->flags,
 	};
-	int err = check_range(arg, true) ?: check_flags(arg->flags);
+	int err = check_range(arg, true) ?: check_flags(arg->flags) ?: check_apic(arg);
 	u32 i;
 
 	if (err)
@@ -124,16 +137,25 @@ static int range_exact(const struct limen_vm *vm, const struct limen_range *arg)
 	return i;
 }
 
+/*
+ * Under vm->mem_sem no fault brings a leaf back, so the lock may go now and then. The
+ * range must still be known: the notifier finds what is left of it.
+ */
 static void zap(struct limen_vm *vm, u64 gpa, u64 len)
-	__releases(&vm->mmu_lock)
 {
-	LIST_HEAD(freed);
-	bool flush = npt_unmap(&vm->npt, gpa, len, &freed);
+	u64 end = gpa + len, to;
 
-	spin_unlock(&vm->mmu_lock);
-	if (flush)
-		npt_flush_all(vm);
-	npt_free_list(&freed);
+	for (; gpa < end; gpa = to) {
+		LIST_HEAD(freed);
+
+		to = min(end, gpa + NPT_ZAP_STEP);
+		spin_lock(&vm->mmu_lock);
+		if (npt_unmap(&vm->npt, gpa, to - gpa, &freed))
+			npt_flush_all(vm);
+		spin_unlock(&vm->mmu_lock);
+		npt_free_list(&freed);
+		cond_resched();
+	}
 }
 
 /**
@@ -153,11 +175,12 @@ int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 	down_write(&vm->mem_sem);
 	i = range_exact(vm, arg);
 	if (i >= 0) {
+		zap(vm, arg->gpa, arg->len);
 		spin_lock(&vm->mmu_lock);
 		vm->nr_ranges--;
 		memmove(&vm->range[i], &vm->range[i + 1],
 			(vm->nr_ranges - i) * sizeof(vm->range[0]));
-		zap(vm, arg->gpa, arg->len);
+		spin_unlock(&vm->mmu_lock);
 	}
 	up_write(&vm->mem_sem);
 	return i < 0 ? i : 0;
@@ -182,6 +205,7 @@ int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg)
 	if (i >= 0) {
 		spin_lock(&vm->mmu_lock);
 		vm->range[i].flags = arg->flags;
+		spin_unlock(&vm->mmu_lock);
 		zap(vm, arg->gpa, arg->len);
 	}
 	up_write(&vm->mem_sem);

@@ -89,6 +89,7 @@ enum limen_cr_op {
 	LIMEN_CR_READ,		/* MOV from CR to a GPR */
 	LIMEN_CR_CLTS,
 	LIMEN_CR_LMSW,		/* source operand in @val */
+	LIMEN_CR_SMSW,		/* to a GPR by @size, or to memory at @mem_at */
 	LIMEN_CR_ENCODED,	/* not decoded by the CPU: read the instruction */
 };
 
@@ -98,7 +99,8 @@ struct limen_exit {
 	u8 insn_len;		/* 0: the CPU does not tell */
 	u8 nr_insn;		/* bytes at insn[] that the CPU gave; mostly 0 */
 	u8 insn[15];
-	u32 event;		/* its delivery was interrupted by this exit */
+	bool vectoring;		/* in the delivery of an event, */
+	u32 event;		/* this one, if it must be injected again */
 	u32 event_error;
 	u8 event_insn_len;
 	struct {		/* always: for UNKNOWN, INVALID, TASK_SWITCH */
@@ -129,7 +131,8 @@ struct limen_exit {
 			u8 nr;
 			u8 gpr;
 			u8 op;		/* enum limen_cr_op */
-			u8 mem_at;	/* LMSW from memory: ModRM at insn[mem_at] */
+			u8 mem_at;	/* LMSW, SMSW in memory: ModRM at insn[mem_at] */
+			u8 size;	/* SMSW to a GPR: 2, 4, 8 */
 			u16 val;
 		} cr;
 		struct {

@@ -127,10 +127,16 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	return LIMEN_RESUME;
 }
 
-static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
+/* What has happened and is in no state class: user space must hear of it first. */
+static enum limen_next untold_exit(struct limen_vcpu *vcpu)
 {
-	int vector = pi_pop_eoi(vcpu);
+	int vector;
 
+	if (vcpu->shutdown) {
+		vcpu->shutdown = false;
+		return limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
+	}
+	vector = pi_pop_eoi(vcpu);
 	if (vector < 0)
 		return LIMEN_RESUME;
 	vcpu->eoi_vector = vector;
@@ -140,7 +146,7 @@ static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
 /* Exits that no instruction of the guest caused */
 static enum limen_next own_exits(struct limen_vcpu *vcpu)
 {
-	if (eoi_exit(vcpu) == LIMEN_TO_USER)
+	if (untold_exit(vcpu) == LIMEN_TO_USER)
 		return LIMEN_TO_USER;
 	if (!READ_ONCE(vcpu->vm->extint) || !pi_takes_extint(vcpu))
 		return LIMEN_RESUME;
@@ -271,13 +277,13 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 	return next;
 }
 
-static int run_once(struct limen_vcpu *vcpu)
+static enum limen_next run_once(struct limen_vcpu *vcpu)
 {
 	enum limen_next next;
 	int err;
 
 	if (READ_ONCE(vcpu->vm->dead))
-		return -EIO;
+		return limen_fail(vcpu, -EIO);
 	check_clock(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
@@ -285,13 +291,13 @@ static int run_once(struct limen_vcpu *vcpu)
 	if (next == LIMEN_TO_USER)
 		return LIMEN_TO_USER;
 
-	if (!may_run(vcpu))
-		return limen_vcpu_block(vcpu) ?: LIMEN_RESUME;
-	if (signal_pending(current))
-		return -EINTR;
-	err = limen_guest_work();
+	if (!may_run(vcpu)) {
+		err = limen_vcpu_block(vcpu);
+		return err ? limen_fail(vcpu, err) : LIMEN_RESUME;
+	}
+	err = signal_pending(current) ? -EINTR : limen_guest_work();
 	if (err)
-		return err;
+		return limen_fail(vcpu, err);
 
 	next = run_window(vcpu);
 	if (next == LIMEN_RESUME)
@@ -309,17 +315,17 @@ static int run_once(struct limen_vcpu *vcpu)
 int limen_run(struct limen_vcpu *vcpu)
 {
 	u32 flags = READ_ONCE(vcpu->run->flags);
-	int ret;
+	enum limen_next next;
+	int err;
 
 	if (flags & ~LIMEN_RUN_STOP)
 		return -EINVAL;
-	ret = limen_complete(vcpu);
-	if (ret)
-		return ret;
+	err = limen_complete(vcpu);
+	if (err)
+		return err;
 	vcpu->stat[LIMEN_STAT_RUNS]++;
 	if (flags & LIMEN_RUN_STOP) {
-		/* what the VMM has not been told of is in no state class */
-		if (eoi_exit(vcpu) == LIMEN_RESUME)
+		if (untold_exit(vcpu) == LIMEN_RESUME)
 			limen_to_user(vcpu, LIMEN_EXIT_CONSISTENT);
 		limen_fill_run(vcpu);
 		return 0;
@@ -327,13 +333,14 @@ int limen_run(struct limen_vcpu *vcpu)
 
 	limen_vcpu_load(vcpu);
 	do {
-		ret = run_once(vcpu);
-	} while (ret > 0 && ret != LIMEN_TO_USER);
-	if (ret == LIMEN_TO_USER) {
+		next = run_once(vcpu);
+	} while (next == LIMEN_RESUME || next == LIMEN_RELOAD);
+	if (next == LIMEN_TO_USER) {
 		vcpu->stat[LIMEN_STAT_USER_EXITS]++;
 		limen_fill_run(vcpu);
-		ret = 0;
+	} else {
+		err = vcpu->error;
 	}
 	limen_vcpu_put(vcpu);
-	return ret;
+	return err;
 }

@@ -272,6 +272,7 @@ static int events_check(struct limen_vcpu *vcpu, const void *data, u32 len)
 static void events_set(struct limen_vcpu *vcpu, const void *data, u32 len)
 {
 	memcpy(&vcpu->ev, data, len);
+	vcpu->shutdown = false;
 	atomic_set(&vcpu->nmi_posted, 0);
 	limen_dirty(vcpu, LIMEN_G_INTR);
 }

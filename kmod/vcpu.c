@@ -152,6 +152,7 @@ void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init)
 	pi_reset(vcpu, init);
 	vcpu->ev.mp_state = vcpu->id ? LIMEN_MP_WAIT_SIPI : LIMEN_MP_RUNNING;
 	vcpu->pending = LIMEN_EXIT_NONE;
+	vcpu->shutdown = false;
 	limen_dirty(vcpu, LIMEN_G_ALL);
 }
 

@@ -329,6 +329,23 @@ u64 limen_linear(struct limen_vcpu *vcpu, u8 seg, u64 offset)
 	return offset;
 }
 
+/* Where an operand is; -EFAULT: a fault was raised in the guest. */
+static int operand_gpa(struct limen_vcpu *vcpu, u64 gva, u32 access, u64 *gpa)
+{
+	struct limen_translate t = { .gva = gva, .access = access };
+
+	if (limen_cpl(vcpu) == 3)
+		t.access |= LIMEN_ACCESS_USER;
+	if (limen_translate(vcpu, &t))
+		return -EFAULT;
+	if (t.fault) {
+		limen_raise(vcpu, t.fault & 0xff, t.error, gva);
+		return -EFAULT;
+	}
+	*gpa = t.gpa;
+	return 0;
+}
+
 /**
  * limen_read_guest() - read an operand as the guest's CPU would
  * @vcpu: the vCPU
@@ -341,25 +358,44 @@ u64 limen_linear(struct limen_vcpu *vcpu, u8 seg, u64 offset)
  */
 int limen_read_guest(struct limen_vcpu *vcpu, u64 gva, void *buf, int len)
 {
-	u32 user = limen_cpl(vcpu) == 3 ? LIMEN_ACCESS_USER : 0;
+	u64 gpa;
 	int n;
 
 	for (; len; len -= n, gva += n, buf += n) {
-		struct limen_translate t = {
-			.gva = gva, .access = LIMEN_ACCESS_READ | user,
-		};
-
 		n = min_t(int, len, 4096 - (gva & 4095));
-		if (limen_translate(vcpu, &t))
-			return -EFAULT;
-		if (t.fault) {
-			limen_raise(vcpu, t.fault & 0xff, t.error, gva);
-			return -EFAULT;
-		}
-		if (limen_mem_read(vcpu->vm, t.gpa, buf, n))
+		if (operand_gpa(vcpu, gva, LIMEN_ACCESS_READ, &gpa) ||
+		    limen_mem_read(vcpu->vm, gpa, buf, n))
 			return -EFAULT;
 	}
 	return 0;
+}
+
+/**
+ * limen_write_guest() - write an operand as the guest's CPU would
+ * @vcpu: the vCPU
+ * @gva: linear address
+ * @buf: kernel memory
+ * @len: bytes, at most 4096
+ *
+ * Context: vCPU thread, no window open; sleeps.
+ * Return: 0, or -EFAULT: a fault was raised in the guest and nothing is written, or
+ * no memory is there.
+ */
+int limen_write_guest(struct limen_vcpu *vcpu, u64 gva, const void *buf, int len)
+{
+	int first = min_t(int, len, 4096 - (gva & 4095));
+	u64 gpa[2];
+
+	if (operand_gpa(vcpu, gva, LIMEN_ACCESS_WRITE, &gpa[0]))
+		return -EFAULT;
+	if (len > first &&
+	    operand_gpa(vcpu, gva + first, LIMEN_ACCESS_WRITE, &gpa[1]))
+		return -EFAULT;
+	if (limen_mem_write(vcpu->vm, gpa[0], buf, first))
+		return -EFAULT;
+	if (len == first)
+		return 0;
+	return limen_mem_write(vcpu->vm, gpa[1], buf + first, len - first);
 }
 
 /**

@@ -14,6 +14,7 @@ u8 limen_cpl(struct limen_vcpu *vcpu);
 u64 limen_linear_rip(struct limen_vcpu *vcpu);
 u64 limen_linear(struct limen_vcpu *vcpu, u8 seg, u64 offset);
 int limen_read_guest(struct limen_vcpu *vcpu, u64 gva, void *buf, int len);
+int limen_write_guest(struct limen_vcpu *vcpu, u64 gva, const void *buf, int len);
 int limen_fetch_insn(struct limen_vcpu *vcpu);
 int limen_load_pdptes(struct limen_vcpu *vcpu);
 

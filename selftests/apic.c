@@ -183,6 +183,18 @@ TEST_F(apic, a_disabled_apic_is_gone)
 	EXPECT_EQ(APIC_BASE + 0x20, self->c->run->mmio.gpa);
 }
 
+GUEST64(x_moved, "mov $0x1b, %ecx; xor %edx, %edx; mov $0x100900, %eax; wrmsr;"
+	"mov 0x100030, %eax; mov %rax, %gs:8; mov $0x800900, %eax; wrmsr;"
+	"mov 0x800030, %eax; mov %rax, %gs:16" G_DONE);
+
+TEST_F(apic, memory_hides_an_apic_that_was_moved_there)
+{
+	memcpy(self->vm.mem + GUEST_DATA + 0x30, "RAM!", 4);
+	ASSERT_EQ(GUEST_DONE, START(x_moved));
+	EXPECT_EQ(0, memcmp(&self->b->value[0], "RAM!", 4));
+	EXPECT_EQ(0x50014, (u32)self->b->value[1]);
+}
+
 GUEST64(x_mode, X2_ON "mov $0x1b, %ecx; rdmsr; and $~0x400, %eax;" G_TRY("wrmsr")
 	"rdmsr; mov %eax, %gs:8" G_DONE);
 

@@ -248,7 +248,9 @@ TEST_F(events, sti_holds_interrupts_over_an_exiting_instruction)
  */
 GUEST64(sti_cli, X2_ON "cli; mov $0x832, %ecx; mov $0x20051, %eax; xor %edx, %edx; wrmsr;"
 	"mov $0x838, %ecx; mov $1000000, %eax; wrmsr; mov $1000000, %ecx\n"
-	"1: sti; cli; dec %ecx; jnz 1b; mov %gs:0, %eax" G_REPORT "sti; nop; cli" G_DONE);
+	"1: sti; cli; dec %ecx; jnz 1b; mov %gs:0, %eax" G_REPORT
+	"mov $0x832, %ecx; mov $0x30051, %eax; xor %edx, %edx; wrmsr;"
+	"sti; nop; cli" G_DONE);
 
 TEST_F(events, nothing_comes_between_sti_and_cli)
 {
@@ -320,6 +322,53 @@ TEST_F(events, an_exception_can_be_injected)
 	}
 }
 
+TEST_F(events, an_injected_fault_has_rf_in_its_flags)
+{
+	static const struct { u32 event; u64 payload; u64 rf; } inj[] = {
+		{ EXC(13) | LIMEN_EVENT_ERROR, 0, 1 << 16 }, { EXC(6), 0, 1 << 16 },
+		{ EXC(1), 1 << 14, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		guest_load(&self->vm, nops);
+		self->b->nr_events = 0;
+		vcpu_long(self->c, GUEST_CODE);
+		struct limen_regs r = vcpu_regs(self->c);
+
+		r.gpr[LIMEN_R15] = GUEST_CODE + 2;
+		ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_REGS, &r, sizeof(r)));
+		ASSERT_EQ(0, inject(self->c, inj[i].event, 0, inj[i].payload));
+		ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+		ASSERT_EQ(1, self->b->nr_events);
+		EXPECT_EQ(inj[i].rf, self->b->event[0].rflags & 1 << 16)
+			TH_LOG("event %zu", i);
+	}
+}
+
+GUEST64(iret_after, "out %al, $0x50; sti; nop; nop; nop" G_DONE);
+
+TEST_F(events, an_interrupt_whose_delivery_faults_is_lost)
+{
+	struct limen_events ev;
+	struct limen_regs r;
+
+	guest_load(&self->vm, iret_after);
+	vcpu_long(self->c, GUEST_CODE);
+	r = vcpu_regs(self->c);
+	r.rflags |= 1 << 9;
+	r.gpr[LIMEN_R15] = GUEST_CODE;
+	ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_REGS, &r, sizeof(r)));
+	ev = get_events(self->c);
+	ev.injected = LIMEN_EVENT_VALID | LIMEN_TYPE_EXTINT << 8 | 0x44;
+	ev.exception = EXC(6);
+	ASSERT_EQ(0, vcpu_set(self->c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	ASSERT_EQ(1, self->b->nr_events);
+	EXPECT_EQ(6, self->b->event[0].vector);
+}
+
 TEST_F(events, an_interrupted_event_can_be_set)
 {
 	struct limen_events ev;
@@ -389,6 +438,25 @@ TEST_F(events, a_stack_on_an_untouched_page_still_delivers_once)
 	EXPECT_EQ(2, self->b->event[0].vector);
 	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
 	EXPECT_EQ(1, self->b->nr_events);
+}
+
+TEST_F(events, an_exit_during_a_software_interrupts_delivery_says_so)
+{
+	u8 *p = pages(4096);
+
+	guest_load(&self->vm, int_80);
+	vcpu_long(self->c, GUEST_CODE);
+	memcpy(p, self->vm.mem + GUEST_IDT, 4096);
+	move_idt(self->c, BASE);		/* no memory there */
+	ASSERT_EQ(LIMEN_EXIT_MMIO, vcpu_go(self->c));
+	EXPECT_EQ(BASE + 0x80 * 16, self->c->run->mmio.gpa);
+	EXPECT_EQ(1, self->c->run->mmio.vectoring);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, 4096, RWX));
+	self->c->run->complete = LIMEN_DISCARD;
+	ASSERT_EQ(0, ioctl(self->c->fd, LIMEN_RUN, 0));
+	EXPECT_EQ(LIMEN_EXIT_IO, self->c->run->exit);
+	ASSERT_EQ(1, self->b->nr_events);
+	EXPECT_EQ(self->b->value[0], self->b->event[0].rip);
 }
 
 TEST_F(events, an_event_survives_an_exit_during_its_delivery)

@@ -593,6 +593,25 @@ TEST_F(exec, lmsw_from_memory_works)
 	EXPECT_EQ(CR0_BASE | 8, self->b->value[1]);
 }
 
+GUEST64(cache_off, "mov %cr0, %rax; or $0x60000000, %eax; mov %rax, %cr0;"
+	"mov %cr0, %r12; mov %r12, %gs:8; smsw %ebx; mov %rbx, %gs:16;"
+	"mov $-1, %rcx; smsw %cx; mov %rcx, %gs:24; movq $-1, %gs:32; smsw %gs:32;"
+	"mov %rsp, %rdx; smsw %rsp; mov %rsp, %gs:40; mov %rdx, %rsp;"
+	"clts; mov $0x80010033, %eax; mov %rax, %cr0; smsw %rdx; mov %rdx, %gs:48"
+	G_DONE);
+
+/* CD and NW, which the CPU itself may not see: the guest reads what it wrote */
+TEST_F(exec, cr0_reads_as_written_with_the_cache_off)
+{
+	ASSERT_EQ(GUEST_DONE, START(cache_off));
+	EXPECT_EQ(CR0_BASE | 3u << 29, self->b->value[0]);
+	EXPECT_EQ(CR0_BASE | 3u << 29, self->b->value[1]);
+	EXPECT_EQ(~0ull << 16 | (CR0_BASE & 0xffff), self->b->value[2]);
+	EXPECT_EQ(~0ull << 16 | (CR0_BASE & 0xffff), self->b->value[3]);
+	EXPECT_EQ(CR0_BASE | 3u << 29, self->b->value[4]);
+	EXPECT_EQ(CR0_BASE, self->b->value[5]);
+}
+
 GUEST64(cr_regs, "mov %cr0, %r12; mov %r12, %gs:8; mov %cr4, %r9; mov %r9, %gs:16;"
 	"mov %rsp, %rbx; mov $0x80010033, %esp; mov %rsp, %cr0; mov %rbx, %rsp;"
 	"mov $7, %r10d; mov %r10, %cr8; mov %cr8, %r11; mov %r11, %gs:24" G_DONE);
@@ -603,6 +622,17 @@ TEST_F(exec, mov_cr_uses_any_register)
 	EXPECT_EQ(CR0_BASE, self->b->value[0]);
 	EXPECT_EQ(CR4_BASE, self->b->value[1]);
 	EXPECT_EQ(7, self->b->value[2]);
+}
+
+GUEST64(invpcid_all, "movq $0, %gs:8; movq $0, %gs:16; mov $2, %eax;"
+	"invpcid %gs:8, %rax" G_DONE);
+
+TEST_F(exec, invpcid_works_where_it_is_offered)
+{
+	if (!offered(7, 1, 10))
+		SKIP(return, "no INVPCID");
+	ASSERT_EQ(GUEST_DONE, START(invpcid_all));
+	EXPECT_EQ(0, self->b->nr_events);
 }
 
 GUEST64(cr8_tpr, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"

@@ -162,6 +162,17 @@ static struct limen_cpuid_entry *all_cpuid(u32 *n)
 	return entry;
 }
 
+bool offers_leaf(u32 leaf)
+{
+	u32 i, n;
+	struct limen_cpuid_entry *e = all_cpuid(&n);
+
+	for (i = 0; i < n; i++)
+		if (e[i].leaf == leaf)
+			return true;
+	return false;
+}
+
 bool offered(u32 leaf, int reg, int bit)
 {
 	u32 i, n, val[4];

@@ -150,6 +150,8 @@ struct limen_sregs vcpu_sregs(struct vcpu *c);
 u64 now_ms(void);
 bool is_vmx(void);
 bool is_qemu(void);	/* is the machine QEMU with TCG? */
+/* Is there an entry for the leaf among what is offered? */
+bool offers_leaf(u32 leaf);
 /* Has the CPUID bit been offered? @reg: 0 EAX to 3 EDX */
 bool offered(u32 leaf, int reg, int bit);
 

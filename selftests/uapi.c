@@ -324,6 +324,17 @@ TEST_F(uapi, map_refuses_overlap_with_eexist)
 	EXPECT_EQ(0, vm_map(vm, base + 0x4000, vm->mem, 0x1000, RWX));
 }
 
+TEST_F(uapi, map_refuses_the_page_of_the_local_apic)
+{
+	struct vm *vm = &self->vm;
+
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE, vm->mem, 0x1000, RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE - 0x1000, vm->mem, 0x2000, RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, APIC_BASE, vm->mem, 0x200000, RWX));
+	EXPECT_EQ(0, vm_map(vm, APIC_BASE - 0x1000, vm->mem, 0x1000, RWX));
+	EXPECT_EQ(0, vm_map(vm, APIC_BASE + 0x1000, vm->mem, 0x1000, RWX));
+}
+
 TEST_F(uapi, unmap_and_protect_want_the_exact_range)
 {
 	struct vm *vm = &self->vm;
@@ -386,6 +397,14 @@ TEST_F(uapi, vcpu_ids_are_0_to_63_and_taken_once)
 		/* the id stays taken: the vCPU lives as long as its VM */
 		EXPECT_EQ(EEXIST, try_ioctl(self->vm.fd, LIMEN_VCPU_CREATE, &arg));
 	}
+}
+
+TEST_F(uapi, topology_leaves_are_offered_with_their_bit)
+{
+	bool topoext = offered(0x80000001, 2, 22);
+
+	EXPECT_EQ(topoext, offers_leaf(0x8000001d));
+	EXPECT_EQ(topoext, offers_leaf(0x8000001e));
 }
 
 TEST_F(uapi, cpuid_set_checks_its_table)

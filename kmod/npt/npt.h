@@ -15,6 +15,9 @@
 #define NPT_LEVELS	4
 #define NPT_CACHE	(NPT_LEVELS * 2)
 
+/* So much is taken away before the lock goes for a moment: at most 512 tables */
+#define NPT_ZAP_STEP	(1ull << 30)
+
 struct limen_vm;
 struct limen_vcpu;
 
@@ -81,6 +84,8 @@ int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
  * Emptied table pages go to @freed: npt_free_list() after the flush.
  */
 bool npt_unmap(struct npt *npt, u64 gpa, u64 len, struct list_head *freed);
+bool npt_is_young(const struct npt *npt, u64 gpa, u64 len);
+bool npt_age(struct npt *npt, u64 gpa, u64 len);
 void npt_free_list(struct list_head *freed);
 
 #endif

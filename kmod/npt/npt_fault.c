@@ -188,12 +188,12 @@ static int fault_once(struct limen_vm *vm, struct fault *f)
 
 	spin_lock(&vm->mmu_lock);
 	err = link_leaf(vm, &cache, f, seq, &freed);
-	spin_unlock(&vm->mmu_lock);
-	put_page(f->page);
 	if (err == 1) {
 		npt_flush_all(vm);
 		err = 0;
 	}
+	spin_unlock(&vm->mmu_lock);
+	put_page(f->page);
 	npt_free_list(&freed);
 out:
 	npt_cache_drain(&cache);
@@ -207,7 +207,7 @@ out:
  * @access: LIMEN_ACCESS_*
  *
  * Context: the vCPU's thread, no window open; sleeps.
- * Return: enum npt_fault, or -EINTR (a signal), -ENOMEM.
+ * Return: enum npt_fault, or -EINTR (any signal, fatal or not), -ENOMEM.
  */
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
@@ -216,7 +216,7 @@ int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 	int err;
 
 	do {
-		if (fatal_signal_pending(current))
+		if (signal_pending(current))
 			return -EINTR;
 		down_read(&vm->mem_sem);
 		if (!limen_mem_find(vm, gpa, &f.range) ||

@@ -24,7 +24,8 @@ const struct npt_format npt_format_ept = {
 /*
  * APM Vol. 2, "Nested Paging": the host's own long-mode format. Every access of
  * a guest counts as a user access, so the user bit is set at all levels.
- * Accessed and dirty are preset: nobody reads them, and the CPU need not write.
+ * Accessed and dirty are preset, a leaf is made for an access, and the CPU need not
+ * write. Nobody reads dirty; npt_age() clears accessed.
  */
 const struct npt_format npt_format_amd = {
 	.read = BIT_ULL(0),
@@ -34,6 +35,7 @@ const struct npt_format npt_format_amd = {
 	.table = 0x7 | BIT_ULL(5),
 	.huge = BIT_ULL(7),
 	.leaf = BIT_ULL(2) | BIT_ULL(5),
+	.accessed = BIT_ULL(5),
 };
 
 /**

@@ -223,3 +223,57 @@ bool npt_unmap(struct npt *npt, u64 gpa, u64 len, struct list_head *freed)
 {
 	return unmap_level(npt, npt->root, NPT_LEVELS, 0, gpa, gpa + len, freed);
 }
+
+/* The first leaf from @gpa on that was used, or *@gpa == @end */
+static u64 *next_young(const struct npt *npt, u64 *gpa, u64 end)
+{
+	u64 mask = npt->fmt->accessed ?: npt->fmt->present;
+
+	while (*gpa < end) {
+		struct npt_pos pos = npt_walk(npt, *gpa, 1);
+
+		*gpa = min(end, (*gpa | (npt_size(pos.level) - 1)) + 1);
+		if (npt_pos_is_leaf(npt, &pos) && pos.pte & mask)
+			return pos.ptep;
+	}
+	return NULL;
+}
+
+/**
+ * npt_is_young() - has the guest used this memory since it was last aged?
+ * @npt: the table
+ * @gpa: start
+ * @len: bytes
+ *
+ * Context: vm->mmu_lock.
+ * Return: true if a leaf was used, or is there, in a format without accessed bits.
+ */
+bool npt_is_young(const struct npt *npt, u64 gpa, u64 len)
+{
+	return next_young(npt, &gpa, gpa + len);
+}
+
+/**
+ * npt_age() - count this memory as not used from now on
+ * @npt: a table whose format has accessed bits
+ * @gpa: start
+ * @len: bytes; a large leaf ages as a whole
+ *
+ * A CPU that has the translation cached does not set the bit again: nobody flushes
+ * for that, as the host's own page tables do not either.
+ *
+ * Context: vm->mmu_lock; the CPU may set bits at any time.
+ * Return: true if it was used before.
+ */
+bool npt_age(struct npt *npt, u64 gpa, u64 len)
+{
+	u64 end = gpa + len, *ptep;
+	bool young = false;
+
+	for (ptep = next_young(npt, &gpa, end); ptep;
+	     ptep = next_young(npt, &gpa, end)) {
+		clear_bit(__ffs64(npt->fmt->accessed), (unsigned long *)ptep);
+		young = true;
+	}
+	return young;
+}

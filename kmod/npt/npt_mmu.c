@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
+#include "../compat.h"
 #include "../limen.h"
 #include "npt_mmu.h"
 
@@ -35,12 +36,48 @@ static bool unmap_hva(struct limen_vm *vm, u64 start, u64 end,
 	return flush;
 }
 
+/* The first address from @start on that some range has, or @end */
+static u64 next_backed(const struct limen_vm *vm, u64 start, u64 end)
+{
+	u64 next = end;
+	u32 i;
+
+	for (i = 0; i < vm->nr_ranges; i++) {
+		const struct limen_mem_range *r = &vm->range[i];
+
+		if (r->hva + r->len > start)
+			next = min(next, max(start, r->hva));
+	}
+	return next;
+}
+
+/*
+ * Unmap and flush it all. The lock goes now and then: whoever calls this has seen to
+ * it that no fault brings a leaf back.
+ */
+static void zap_hva(struct limen_vm *vm, u64 start, u64 end, bool may_sleep)
+{
+	u64 to;
+
+	for (; start < end; start = to) {
+		LIST_HEAD(freed);
+
+		spin_lock(&vm->mmu_lock);
+		start = next_backed(vm, start, end);
+		to = start + min(end - start, NPT_ZAP_STEP);
+		if (unmap_hva(vm, start, to, &freed))
+			npt_flush_all(vm);
+		spin_unlock(&vm->mmu_lock);
+		npt_free_list(&freed);
+		if (may_sleep)
+			cond_resched();
+	}
+}
+
 static int invalidate_start(struct mmu_notifier *mn,
 			    const struct mmu_notifier_range *range)
 {
 	struct limen_vm *vm = vm_of(mn);
-	LIST_HEAD(freed);
-	bool flush;
 
 	spin_lock(&vm->mmu_lock);
 	if (vm->mn_active++) {
@@ -50,12 +87,8 @@ static int invalidate_start(struct mmu_notifier *mn,
 		vm->mn_start = range->start;
 		vm->mn_end = range->end;
 	}
-	flush = unmap_hva(vm, range->start, range->end, &freed);
 	spin_unlock(&vm->mmu_lock);
-
-	if (flush)
-		npt_flush_all(vm);
-	npt_free_list(&freed);
+	zap_hva(vm, range->start, range->end, mmu_notifier_range_blockable(range));
 	return 0;
 }
 
@@ -77,17 +110,59 @@ static void invalidate_end(struct mmu_notifier *mn,
 static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct limen_vm *vm = vm_of(mn);
-	LIST_HEAD(freed);
 
 	spin_lock(&vm->mmu_lock);
 	vm->mn_seq++;
-	npt_unmap(&vm->npt, 0, 1ull << 48, &freed);
 	spin_unlock(&vm->mmu_lock);
-	npt_flush_all(vm);
+	zap_hva(vm, 0, ULONG_MAX, true);
+}
+
+/*
+ * Where the CPU notes no accesses, a leaf that is there counts as used, and ageing
+ * takes it away: the guest faults when it uses the page again. True: was used.
+ */
+static bool age(struct limen_vm *vm, u64 start, u64 end, bool clear)
+{
+	bool young = false, flush = false;
+	LIST_HEAD(freed);
+	u32 i;
+
+	spin_lock(&vm->mmu_lock);
+	if (clear && !vm->npt.fmt->accessed)
+		young = flush = unmap_hva(vm, start, end, &freed);
+	for (i = 0; i < vm->nr_ranges && !flush; i++) {
+		const struct limen_mem_range *r = &vm->range[i];
+		u64 from = max(start, r->hva);
+		u64 to = min(end, r->hva + r->len);
+		u64 gpa = r->gpa + (from - r->hva);
+
+		if (from < to)
+			young |= clear ? npt_age(&vm->npt, gpa, to - from) :
+					 npt_is_young(&vm->npt, gpa, to - from);
+	}
+	if (flush)
+		npt_flush_all(vm);
+	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
+	return young;
+}
+
+static limen_young_t clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				 unsigned long start, unsigned long end)
+{
+	return age(vm_of(mn), start, end, true);
+}
+
+static limen_young_t test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				unsigned long address)
+{
+	return age(vm_of(mn), address, address + 1, false);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
+	.clear_flush_young = clear_young,
+	.clear_young = clear_young,
+	.test_young = test_young,
 	.invalidate_range_start = invalidate_start,
 	.invalidate_range_end = invalidate_end,
 	.release = release,

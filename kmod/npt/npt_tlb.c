@@ -20,7 +20,11 @@ static void ack(void *unused)
  * npt_flush_all() - no vCPU of @vm uses an old translation after this
  * @vm: the VM
  *
- * Context: IRQs on, no sleeping needed; vm->mmu_lock not held.
+ * Whoever took a leaf away calls this before vm->mmu_lock goes: who comes next finds
+ * no leaf, need not flush, and may give the page to somebody else at once.
+ *
+ * Context: IRQs on, no sleeping needed; vm->mmu_lock held or not: it is always taken
+ * with IRQs on, so nobody who waits for it holds up an IPI.
  */
 void npt_flush_all(struct limen_vm *vm)
 {

@@ -18,6 +18,30 @@ struct svm_caps {
 
 extern struct svm_caps svm_caps;
 
+/*
+ * In the VMCB, CD and NW would make the guest run uncached, and turn the CPU's
+ * caches off for all (APM Vol. 2, "Memory Consistency"): they are kept
+ * out of it. While the guest has set them, its reads of CR0 exit.
+ */
+#define SVM_CR0_CACHE	(BIT_ULL(29) | BIT_ULL(30))
+
+static inline u64 svm_cr0_hw(u64 view)
+{
+	return view & ~SVM_CR0_CACHE;
+}
+
+/* @view: what it was; CD and NW change by an exit only */
+static inline u64 svm_cr0_view(u64 hw, u64 view)
+{
+	return hw | (view & SVM_CR0_CACHE);
+}
+
+/* Intercepted reads of CRs: CR8 always */
+static inline u16 svm_cr_reads(u64 view)
+{
+	return BIT(8) | (view & SVM_CR0_CACHE ? BIT(0) : 0);
+}
+
 /* One host CPU */
 struct svm_cpu {
 	struct page *hsave;	/* for VM_HSAVE_PA if the CPU has none */

@@ -39,6 +39,7 @@ static void decode_event(const struct svm_raw *raw, struct limen_exit *exit)
 
 	if (!(raw->int_info & LIMEN_EVENT_VALID))
 		return;
+	exit->vectoring = true;
 	if (is_from_insn(event) &&
 	    (event != raw->event_inj || raw->rip != raw->entry_rip))
 		return;
@@ -133,7 +134,8 @@ static void decode_exception(const struct svm_raw *raw, struct limen_exit *exit)
 static enum limen_kind plain_kind(u64 code)
 {
 	switch (code) {
-	case SVM_EXIT_INTR:		return LIMEN_KIND_HOST_IRQ;
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_INIT:		return LIMEN_KIND_HOST_IRQ; /* still pending */
 	case SVM_EXIT_NMI:		return LIMEN_KIND_HOST_NMI;
 	case SVM_EXIT_VINTR:		return LIMEN_KIND_IRQ_WINDOW;
 	case SVM_EXIT_RDPMC:		return LIMEN_KIND_GP;

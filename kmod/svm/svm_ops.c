@@ -67,6 +67,7 @@ static int svm_probe(struct limen_caps *caps)
 	svm_caps.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) ||
 			   boot_cpu_has(X86_FEATURE_RDPID);
 	caps->rdtscp = svm_caps.tsc_aux;
+	caps->invpcid = true;	/* not intercepted */
 	svm_caps.lend_shadow = is_tcg();
 	caps->phys_bits = min(bits, 48u);
 	caps->npt_2m = true;

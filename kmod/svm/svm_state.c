@@ -104,7 +104,8 @@ static void fetch_sys(struct limen_sysregs *sys, const struct vmcb *vmcb)
 
 static void store_crs(const struct limen_sregs *s, struct vmcb *vmcb)
 {
-	vmcb->cr0 = s->cr0;
+	vmcb->cr0 = svm_cr0_hw(s->cr0);
+	vmcb->cr_read = svm_cr_reads(s->cr0);
 	vmcb->cr3 = s->cr3;
 	vmcb->cr4 = s->cr4;
 	/*
@@ -164,7 +165,7 @@ void svm_store(struct limen_vcpu *vcpu, u32 groups)
 	}
 	if (groups & LIMEN_G_CR) {
 		store_crs(&vcpu->sregs, vmcb);
-		svm->clean &= ~SVM_CLEAN_CRX;
+		svm->clean &= ~(SVM_CLEAN_CRX | SVM_CLEAN_I);
 	}
 	if (groups & LIMEN_G_CR2) {
 		vmcb->cr2 = vcpu->sregs.cr2;
@@ -207,7 +208,7 @@ void svm_fetch(struct limen_vcpu *vcpu, u32 groups)
 	if (groups & LIMEN_G_SEG)
 		fetch_segs(vcpu, vmcb);
 	if (groups & LIMEN_G_CR) {
-		vcpu->sregs.cr0 = vmcb->cr0;
+		vcpu->sregs.cr0 = svm_cr0_view(vmcb->cr0, vcpu->sregs.cr0);
 		vcpu->sregs.cr3 = vmcb->cr3;
 		vcpu->sregs.cr4 = vmcb->cr4;
 		vcpu->sregs.efer = vmcb->efer & ~MSR_EFER_SVME;

@@ -112,6 +112,51 @@ static void debug_exception_sets_dr6_and_clears_gd(struct kunit *test)
 	KUNIT_EXPECT_NE(test, vcpu->dr.dr6 & BIT(16), 0ull);
 }
 
+/* SDM Vol. 3, Table "Protected-Mode Exceptions and Interrupts", column "Type" */
+static void injected_faults_have_rf_in_the_flags(struct kunit *test)
+{
+	static const u32 traps = BIT(1) | BIT(3) | BIT(4) | BIT(8) | BIT(18);
+	u32 v;
+
+	for (v = 0; v < 32; v++) {
+		struct limen_vcpu *vcpu = open_vcpu(test);
+		u64 rf = v == 2 || traps & BIT(v) ? 0 : 1 << 16;
+
+		limen_raise(vcpu, v, NO_ERROR, 0);
+		if (v == 2)
+			vcpu->ev.exception = NMI;
+		vcpu->entry.dirty = 0;
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->regs.rflags, 0x202 | rf, "%u", v);
+		if (rf)
+			KUNIT_EXPECT_TRUE(test, vcpu->entry.dirty & LIMEN_G_REGS);
+
+		/* and when it is delivered for the second time */
+		vcpu->regs.rflags = 0x202;
+		vcpu->ev.injected = v == 2 ? NMI : EXC(v);
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->regs.rflags, 0x202 | rf, "%u", v);
+	}
+}
+
+/* SDM Vol. 3, "General-Detect Exception Condition": a fault */
+static void general_detect_is_a_fault_and_a_step_is_a_trap(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = open_vcpu(test);
+
+	limen_raise(vcpu, VEC_DB, NO_ERROR, BIT(14));
+	limen_event_pick(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rflags, 0x202ull);
+	limen_raise(vcpu, VEC_DB, NO_ERROR, BIT(13));
+	limen_event_pick(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rflags, 0x10202ull);
+	/* an interrupt is none either */
+	vcpu->regs.rflags = 0x202;
+	vcpu->ev.injected = EXTINT(0x41);
+	limen_event_pick(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rflags, 0x202ull);
+}
+
 /* SDM Vol. 3, Table "Conditions for Generating a Double Fault" */
 static void two_faults_make_the_manuals_third(struct kunit *test)
 {
@@ -148,24 +193,42 @@ static void fault_in_a_double_fault_is_a_shutdown(struct kunit *test)
 
 	vcpu->ev.injected = EXC_ERR(VEC_DF);
 	limen_raise(vcpu, VEC_DB, NO_ERROR, 0);
-	KUNIT_EXPECT_NE(test, vcpu->exit.kind, LIMEN_KIND_SHUTDOWN);
+	KUNIT_EXPECT_FALSE(test, vcpu->shutdown);
 	vcpu->ev.exception = 0;
 	vcpu->ev.injected = EXC_ERR(VEC_DF);
 	limen_raise(vcpu, VEC_PF, 2, 0x1000);
-	KUNIT_EXPECT_EQ(test, vcpu->exit.kind, LIMEN_KIND_SHUTDOWN);
+	KUNIT_EXPECT_TRUE(test, vcpu->shutdown);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception | vcpu->ev.injected, 0u);
 }
 
-static void fault_while_an_interrupt_is_delivered_keeps_it(struct kunit *test)
+/* SDM Vol. 3, "Double Fault Exception": handled serially; the APIC has let go of it */
+static void event_whose_delivery_faults_does_not_come_again(struct kunit *test)
 {
-	struct limen_vcpu *vcpu = open_vcpu(test);
+	static const u32 events[] = {
+		EXTINT(0x41), NMI, LIMEN_EVENT_VALID | LIMEN_TYPE_SOFTINT << 8 | 0x80,
+	};
+	int i;
 
-	vcpu->ev.injected = EXTINT(0x41);
-	limen_raise(vcpu, VEC_PF, 2, 0x1000);
-	KUNIT_EXPECT_EQ(test, vcpu->ev.exception & 0xff, VEC_PF);
-	limen_event_pick(vcpu);
-	KUNIT_EXPECT_EQ(test, vcpu->entry.event, EXC_ERR(VEC_PF));
-	KUNIT_EXPECT_EQ(test, vcpu->ev.injected, EXTINT(0x41));
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		struct limen_vcpu *vcpu = open_vcpu(test);
+
+		vcpu->ev.injected = events[i];
+		limen_raise(vcpu, VEC_PF, 2, 0x1000);
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ(test, vcpu->entry.event, EXC_ERR(VEC_PF));
+		/* the handler runs with IF clear */
+		vcpu->regs.rflags = 2;
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->entry.event, 0u, "row %d", i);
+
+		/* the same where user space raised it */
+		vcpu->ev.injected = events[i];
+		vcpu->ev.exception = EXC(VEC_UD);
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ(test, vcpu->entry.event, EXC(VEC_UD));
+		limen_event_pick(vcpu);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->entry.event, 0u, "row %d", i);
+	}
 }
 
 static void soft_exceptions_are_no_faults_in_progress(struct kunit *test)
@@ -252,9 +315,11 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(shadow_and_blocking_hold_back),
 	KUNIT_CASE(page_fault_sets_cr2_only_when_it_is_delivered),
 	KUNIT_CASE(debug_exception_sets_dr6_and_clears_gd),
+	KUNIT_CASE(injected_faults_have_rf_in_the_flags),
+	KUNIT_CASE(general_detect_is_a_fault_and_a_step_is_a_trap),
 	KUNIT_CASE(two_faults_make_the_manuals_third),
 	KUNIT_CASE(fault_in_a_double_fault_is_a_shutdown),
-	KUNIT_CASE(fault_while_an_interrupt_is_delivered_keeps_it),
+	KUNIT_CASE(event_whose_delivery_faults_does_not_come_again),
 	KUNIT_CASE(soft_exceptions_are_no_faults_in_progress),
 	KUNIT_CASE(delivery_that_an_exit_cut_short_is_kept),
 	KUNIT_CASE(halted_cpu_wakes_for_what_it_can_take),

@@ -184,6 +184,62 @@ static void code_that_changed_since_the_exit_runs_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exception, 0u);
 }
 
+static void code_that_stays_unreadable_is_given_to_the_vmm(struct kunit *test)
+{
+	static const u8 nop[] = { 0x90 };
+	static const u8 lmsw[] = { 0x0f, 0x01, 0x32 };	/* lmsw (%edx) */
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i, tries;
+
+	map_code(test, vcpu, nop, 1);
+	for (i = 0; i < 2; i++) {
+		for (tries = 0; tries < 100; tries++) {
+			vcpu->entry.flush = false;
+			vcpu->exit = (struct limen_exit){ .kind = LIMEN_KIND_CPUID };
+			if (limen_handle_exit(vcpu) != LIMEN_RELOAD)
+				break;
+			KUNIT_EXPECT_TRUE(test, vcpu->entry.flush);
+		}
+		KUNIT_EXPECT_EQ(test, tries, 16);
+		KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_UNKNOWN);
+	}
+	/* an operand where no memory is */
+	map_code(test, vcpu, lmsw, 3);
+	vcpu->regs.gpr[LIMEN_RDX] = FAKE_MEM;
+	for (tries = 0; tries < 100; tries++) {
+		vcpu->exit = (struct limen_exit){
+			.kind = LIMEN_KIND_CR, .cr.op = LIMEN_CR_ENCODED,
+		};
+		if (limen_handle_exit(vcpu) != LIMEN_RELOAD)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, tries, 16);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.exception, 0u);
+}
+
+static void only_failures_in_a_row_and_at_one_place_count(struct kunit *test)
+{
+	static const u8 cpuid[] = { 0x0f, 0xa2 };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	map_code(test, vcpu, cpuid, 2);
+	for (i = 0; i < 100; i++) {
+		vcpu->exit = (struct limen_exit){ .kind = LIMEN_KIND_RDMSR };
+		KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RELOAD);
+		if (i & 1)
+			continue;
+		vcpu->exit = (struct limen_exit){ .kind = LIMEN_KIND_CPUID };
+		KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RESUME);
+		vcpu->regs.rip = 0x1000;
+	}
+	for (i = 0; i < 100; i++) {
+		vcpu->regs.rip = i & 1 ? 0x1000 : 0x1001;
+		vcpu->exit = (struct limen_exit){ .kind = LIMEN_KIND_RDMSR };
+		KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RELOAD);
+	}
+}
+
 static void operands_are_read_from_memory_where_the_cpu_does_not_tell(struct kunit *test)
 {
 	static const u8 mov_cr8[] = { 0x0f, 0x22, 0xc3 };	/* mov %ebx, %cr0 */
@@ -207,6 +263,42 @@ static void operands_are_read_from_memory_where_the_cpu_does_not_tell(struct kun
 	};
 	KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RESUME);
 	KUNIT_EXPECT_EQ(test, vcpu->sregs.cr0, 0x19ull);
+}
+
+static void smsw_stores_what_the_guest_has_written_to_cr0(struct kunit *test)
+{
+	static const struct { u8 code[4]; u64 rbx; } rows[] = {
+		{ { 0x0f, 0x01, 0xe3 }, 0x60000011 },		/* smsw %ebx */
+		{ { 0x66, 0x0f, 0x01, 0xe3 }, 0x22220011 },	/* smsw %bx */
+		{ { 0x0f, 0x01, 0x22 }, 0x22222222 },		/* smsw (%edx) */
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		map_code(test, vcpu, rows[i].code, 4);
+		memset(fake.mem + 0x2fff, 0xff, 4);
+		vcpu->sregs.cr0 = 0x60000011;
+		vcpu->regs.rip = 0x1000;
+		vcpu->regs.gpr[LIMEN_RBX] = 0x22222222;
+		vcpu->regs.gpr[LIMEN_RDX] = 0x2fff;
+		vcpu->exit = (struct limen_exit){
+			.kind = LIMEN_KIND_CR, .cr.op = LIMEN_CR_ENCODED,
+		};
+		KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RESUME);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->regs.gpr[LIMEN_RBX], rows[i].rbx,
+				    "row %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, *(u32 *)(fake.mem + 0x2fff), 0xffff0011u);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1003ull);
+	/* no memory there: neither written nor stepped over */
+	vcpu->regs.rip = 0x1000;
+	vcpu->regs.gpr[LIMEN_RDX] = FAKE_MEM;
+	vcpu->exit = (struct limen_exit){
+		.kind = LIMEN_KIND_CR, .cr.op = LIMEN_CR_ENCODED,
+	};
+	KUNIT_EXPECT_EQ(test, limen_handle_exit(vcpu), LIMEN_RELOAD);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
 }
 
 static void fault_within_a_double_fault_ends_the_run(struct kunit *test)
@@ -243,7 +335,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(exits_that_may_sleep_are_handled_outside),
 	KUNIT_CASE(length_is_read_from_memory_where_the_cpu_does_not_tell),
 	KUNIT_CASE(code_that_changed_since_the_exit_runs_again),
+	KUNIT_CASE(code_that_stays_unreadable_is_given_to_the_vmm),
+	KUNIT_CASE(only_failures_in_a_row_and_at_one_place_count),
 	KUNIT_CASE(operands_are_read_from_memory_where_the_cpu_does_not_tell),
+	KUNIT_CASE(smsw_stores_what_the_guest_has_written_to_cr0),
 	KUNIT_CASE(fault_within_a_double_fault_ends_the_run),
 	KUNIT_CASE(exception_is_reflected_with_its_error_and_payload),
 	{}

@@ -135,6 +135,43 @@ static void lmsw_from_memory_names_its_operand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exit.insn_len, 5);
 }
 
+/* SDM Vol. 2, "SMSW": 0f 01 /4; memory takes 16 bits whatever the prefix */
+static void smsw_names_its_operand_and_size(struct kunit *test)
+{
+	static const struct { u8 mode, b[15]; int n; u8 gpr, size, mem_at; } rows[] = {
+		{ 64, BYTES(0x0f, 0x01, 0xe3), LIMEN_RBX, 4, 0 },
+		{ 64, BYTES(0x66, 0x0f, 0x01, 0xe3), LIMEN_RBX, 2, 0 },
+		{ 64, BYTES(0x49, 0x0f, 0x01, 0xe4), LIMEN_R12, 8, 0 },
+		{ 64, BYTES(0x66, 0x48, 0x0f, 0x01, 0xe0), LIMEN_RAX, 8, 0 },
+		{ 32, BYTES(0x0f, 0x01, 0xe4), LIMEN_RSP, 4, 0 },
+		{ 16, BYTES(0x0f, 0x01, 0xe1), LIMEN_RCX, 2, 0 },
+		{ 16, BYTES(0x66, 0x0f, 0x01, 0xe1), LIMEN_RCX, 4, 0 },
+		{ 64, BYTES(0x65, 0x0f, 0x01, 0x24, 0x25, 8, 0, 0, 0), LIMEN_RSP, 4, 3 },
+		{ 16, BYTES(0x0f, 0x01, 0x26, 0x34, 0x12), LIMEN_RSI, 2, 2 },
+	};
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct limen_exit exit = { .kind = LIMEN_KIND_CR };
+
+		KUNIT_EXPECT_EQ_MSG(test, 0,
+				    limen_insn_complete(&exit, rows[i].b, 15,
+							rows[i].mode), "row %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, exit.cr.op, LIMEN_CR_SMSW, "row %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, exit.insn_len, rows[i].n, "row %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, exit.cr.mem_at, rows[i].mem_at, "row %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, exit.cr.gpr, rows[i].gpr, "row %d", i);
+		if (!rows[i].mem_at)
+			KUNIT_EXPECT_EQ_MSG(test, exit.cr.size, rows[i].size,
+					    "row %d", i);
+		for (n = 0; n < rows[i].n; n++)
+			KUNIT_EXPECT_EQ(test, -EINVAL,
+					limen_insn_complete(&exit,
+							    exact(test, rows[i].b, n),
+							    n, rows[i].mode));
+	}
+}
+
 /* Prefixes, then ModRM and what follows; the offset by hand from SDM Vol. 2 */
 static const struct {
 	u8 mode;
@@ -389,6 +426,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(mov_cr_names_register_and_direction),
 	KUNIT_CASE(mov_cr_of_another_register_is_refused),
 	KUNIT_CASE(lmsw_from_memory_names_its_operand),
+	KUNIT_CASE(smsw_names_its_operand_and_size),
 	KUNIT_CASE(effective_addresses_are_the_manuals),
 	KUNIT_CASE(lock_makes_cr8_of_cr0),
 	KUNIT_CASE(mov_dr_names_register_and_direction),

@@ -68,7 +68,7 @@ static void out_shows_its_bytes_only(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
 		{ .kind = LIMEN_KIND_IO, .insn_len = 2,
-		  .io = { .port = 0x80, .size = 2 } },
+		  .io = { .port = 0x80, .size = 2, .addr_size = 4 } },
 	};
 	struct limen_vcpu *vcpu = vcpu_64(test);
 
@@ -76,6 +76,7 @@ static void out_shows_its_bytes_only(struct kunit *test)
 	fake_script(vcpu, exits);
 	fake_run(test, vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->run->io.data, 0xdef0u);
+	KUNIT_EXPECT_EQ(test, vcpu->run->io.addr_size, 0);
 }
 
 static void discarded_exit_is_repeated(struct kunit *test)
@@ -129,6 +130,7 @@ static void string_io_moves_rip_when_the_vmm_says_it_is_done(struct kunit *test)
 
 	fake_script(vcpu, exits);
 	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_IO);
+	KUNIT_EXPECT_EQ(test, vcpu->run->io.addr_size, 8);
 	vcpu->run->complete = LIMEN_FULFIL;
 	fake_run(test, vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
@@ -183,6 +185,29 @@ static void second_level_fault_is_mapped_mmio_or_a_bad_address(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, vcpu->run->mmio.gpa, 0x1000ull);
 }
 
+static void second_level_fault_that_fails_ends_the_run_and_loses_nothing(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .npf.gpa = 0x1000,
+		  .event = LIMEN_EVENT_VALID | 0x41 },
+	};
+	static const int errors[] = { -ENOMEM, -EINTR };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		fake.npt_fault = errors[i];
+		fake_script(vcpu, exits);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), errors[i]);
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 1);
+		KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_NONE);
+		/* the next run delivers what the fault has cut short */
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->entered[1].event,
+				LIMEN_EVENT_VALID | 0x41);
+	}
+}
+
 #define APIC(offset, how, ...) { .kind = LIMEN_KIND_NPF, .nr_insn = 15,	\
 	.insn = { __VA_ARGS__ },					\
 	.npf = { .gpa = 0xfee00000 + (offset), .access = LIMEN_ACCESS_##how } }
@@ -231,6 +256,26 @@ static void apic_access_that_is_no_plain_mov_goes_to_the_vmm(struct kunit *test)
 	}
 }
 
+static void apic_that_was_moved_shows_where_no_memory_is(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { 0x8b, 0x0f },
+		  .npf = { .gpa = 0x5030, .access = LIMEN_ACCESS_READ } },
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	pi_wrmsr(vcpu, 0x1b, 0x5900);
+	fake.npt_fault = NPT_MAPPED;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
+	fake.npt_fault = NPT_NO_MEMORY;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.gpr[LIMEN_RCX], 0x50014ull);
+}
+
 static void apic_page_is_memory_like_any_other_in_x2apic_mode(struct kunit *test)
 {
 	static const struct limen_exit exits[] = { APIC(0x80, WRITE, 0x89, 0x07) };
@@ -276,6 +321,36 @@ static void msr_exit_takes_a_value_or_a_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
 }
 
+static void completion_that_faults_in_a_double_fault_is_a_shutdown(struct kunit *test)
+{
+	static const struct limen_exit rdmsr[] = {
+		{ .kind = LIMEN_KIND_RDMSR, .insn_len = 2, .event = LIMEN_EVENT_VALID |
+		  LIMEN_EVENT_ERROR | LIMEN_TYPE_EXCEPTION << 8 | VEC_DF },
+	};
+	static const u32 flags[] = { 0, LIMEN_RUN_STOP };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	vcpu->vm->nr_policy = 1;
+	vcpu->vm->policy[0] = (struct limen_policy){
+		.kind = LIMEN_POLICY_MSR, .first = 0x99, .last = 0x99,
+		.access = LIMEN_ON_READ, .action = LIMEN_DO_EXIT,
+	};
+	vcpu->regs.gpr[LIMEN_RCX] = 0x99;
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		vcpu->run->flags = 0;
+		fake_script(vcpu, rdmsr);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_MSR);
+		vcpu->run->msr.fault = 1;
+		vcpu->run->complete = LIMEN_FULFIL;
+		vcpu->run->flags = flags[i];
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_SHUTDOWN);
+		/* the guest has not run, and is told of it once */
+		KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 1);
+		KUNIT_EXPECT_NE(test, fake_run(test, vcpu), LIMEN_EXIT_SHUTDOWN);
+	}
+}
+
 static void port_policy_faults_reads_constants_and_drops_writes(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test);
@@ -308,10 +383,13 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(string_io_moves_rip_when_the_vmm_says_it_is_done),
 	KUNIT_CASE(mmio_exit_carries_address_and_bytes),
 	KUNIT_CASE(second_level_fault_is_mapped_mmio_or_a_bad_address),
+	KUNIT_CASE(second_level_fault_that_fails_ends_the_run_and_loses_nothing),
 	KUNIT_CASE(apic_page_is_answered_in_the_kernel),
 	KUNIT_CASE(apic_access_that_is_no_plain_mov_goes_to_the_vmm),
+	KUNIT_CASE(apic_that_was_moved_shows_where_no_memory_is),
 	KUNIT_CASE(apic_page_is_memory_like_any_other_in_x2apic_mode),
 	KUNIT_CASE(msr_exit_takes_a_value_or_a_fault),
+	KUNIT_CASE(completion_that_faults_in_a_double_fault_is_a_shutdown),
 	KUNIT_CASE(port_policy_faults_reads_constants_and_drops_writes),
 	{}
 };

@@ -88,6 +88,10 @@ static void what_is_no_range_is_refused(struct kunit *test)
 	BAD(gpa = 1);
 	BAD(hva = 1);
 	BAD(len = 0);
+	/* the local APIC's page */
+	BAD(gpa = 0xfee00000);
+	BAD(gpa = 0xfec00000; r.len = 0x400000);
+	BAD(gpa = 0xfedff000; r.len = 0x2000);
 	BAD(len = 0x1001);
 	BAD(len = ~0xfffull);
 	BAD(gpa = ~0xfffull);
@@ -172,6 +176,30 @@ static void translations_go_before_the_call_returns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, npt_walk(&vm->npt, 0x2000, 1).pte, 0ull);
 }
 
+static void large_range_is_unmapped_to_its_end(struct kunit *test)
+{
+	static const u64 gpas[] = { 0x1000, 0x40000000, 0x40001000, 0xbffff000 };
+	struct limen_vm *vm = vm_with_table(test);
+	struct npt_cache cache = {};
+	LIST_HEAD(freed);
+	int i;
+
+	KUNIT_ASSERT_EQ(test, map(vm, 1, 0xbffff), 0);
+	for (i = 0; i < ARRAY_SIZE(gpas); i++) {
+		KUNIT_ASSERT_EQ(test, npt_cache_fill(&cache), 0);
+		npt_map(&vm->npt, &cache, gpas[i],
+			npt_make_leaf(&npt_format_ept, 0x5000, RWX, 1), 1, &freed);
+	}
+	npt_cache_drain(&cache);
+	KUNIT_EXPECT_EQ(test, unmap(vm, 1, 0xbffff), 0);
+	for (i = 0; i < ARRAY_SIZE(gpas); i++)
+		KUNIT_EXPECT_EQ_MSG(test, npt_walk(&vm->npt, gpas[i], 1).pte, 0ull,
+				    "gpa %#llx", gpas[i]);
+	KUNIT_EXPECT_EQ(test, vm->nr_ranges, 0u);
+	/* a flush for each part in which something was */
+	KUNIT_EXPECT_EQ(test, fake.npt_flushes, 3);
+}
+
 /* Random calls, against an array that says which range a page belongs to. */
 static void table_agrees_with_the_model(struct kunit *test)
 {
@@ -216,6 +244,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(table_that_is_full_refuses),
 	KUNIT_CASE(change_names_a_range_exactly),
 	KUNIT_CASE(translations_go_before_the_call_returns),
+	KUNIT_CASE(large_range_is_unmapped_to_its_end),
 	KUNIT_CASE(table_agrees_with_the_model),
 	{}
 };

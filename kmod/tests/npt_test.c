@@ -220,6 +220,41 @@ static void unmap_takes_whole_subtrees_and_partial_ones(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, npt_unmap(&f->npt, 0, 1ull << 48, &f->freed));
 }
 
+/* APM Vol. 2, "Page-Translation-Table Entry Fields": bit 5 */
+static void memory_is_young_until_it_is_aged_and_again_when_it_is_used(struct kunit *test)
+{
+	struct fixture *f = new_table(test, &npt_format_amd);
+	struct npt_pos pos;
+	u32 access;
+
+	map(test, f, 0x3000, 0x7000, R | W, 1);
+	map(test, f, 0x200000, 0x40000000, R | W, 2);
+	KUNIT_EXPECT_TRUE(test, npt_is_young(&f->npt, 0x3fff, 1));
+	KUNIT_EXPECT_FALSE(test, npt_is_young(&f->npt, 0x4000, 0x1fc000));
+	KUNIT_EXPECT_TRUE(test, npt_age(&f->npt, 0, 0x4000));
+	KUNIT_EXPECT_FALSE(test, npt_age(&f->npt, 0, 0x200000));
+	KUNIT_EXPECT_TRUE(test, npt_is_young(&f->npt, 0, 1ull << 48));
+	/* a large leaf by any page of it */
+	KUNIT_EXPECT_TRUE(test, npt_age(&f->npt, 0x3ff000, 0x1000));
+	KUNIT_EXPECT_FALSE(test, npt_is_young(&f->npt, 0, 1ull << 48));
+	/* what it maps to, and to which rights, stays */
+	KUNIT_EXPECT_EQ(test, translate(f, 0x3123, &access), 0x7123ull);
+	KUNIT_EXPECT_EQ(test, access, (u32)(R | W));
+	pos = npt_walk(&f->npt, 0x3000, 1);
+	*pos.ptep |= BIT(5);
+	KUNIT_EXPECT_TRUE(test, npt_age(&f->npt, 0, 1ull << 48));
+}
+
+static void without_accessed_bits_what_is_mapped_is_young(struct kunit *test)
+{
+	struct fixture *f = new_table(test, &npt_format_ept);
+
+	KUNIT_EXPECT_FALSE(test, npt_is_young(&f->npt, 0, 1ull << 48));
+	map(test, f, 0x3000, 0x7000, R, 1);
+	KUNIT_EXPECT_TRUE(test, npt_is_young(&f->npt, 0, 1ull << 48));
+	KUNIT_EXPECT_FALSE(test, npt_is_young(&f->npt, 0x4000, 0x1000));
+}
+
 #define PAGES	4096	/* of the model: two tables of level 1 in each of four places */
 
 /* A page of the model, in one of four far corners of the address space */
@@ -315,6 +350,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(large_leaf_and_small_table_replace_each_other),
 	KUNIT_CASE(empty_cache_changes_nothing_that_translates),
 	KUNIT_CASE(unmap_takes_whole_subtrees_and_partial_ones),
+	KUNIT_CASE(memory_is_young_until_it_is_aged_and_again_when_it_is_used),
+	KUNIT_CASE(without_accessed_bits_what_is_mapped_is_young),
 	KUNIT_CASE(table_agrees_with_the_model),
 	{}
 };

@@ -25,6 +25,7 @@ static void every_exit_code_has_its_kind(struct kunit *test)
 {
 	static const struct { u64 code; u64 info1; enum limen_kind kind; } rows[] = {
 		{ 0x060, 0, LIMEN_KIND_HOST_IRQ }, { 0x061, 0, LIMEN_KIND_HOST_NMI },
+		{ 0x063, 0, LIMEN_KIND_HOST_IRQ },
 		{ 0x064, 0, LIMEN_KIND_IRQ_WINDOW }, { 0x06f, 0, LIMEN_KIND_GP },
 		{ 0x072, 0, LIMEN_KIND_CPUID }, { 0x074, 0, LIMEN_KIND_NMI_WINDOW },
 		{ 0x076, 0, LIMEN_KIND_CACHE }, { 0x077, 0, LIMEN_KIND_PAUSE },
@@ -53,6 +54,23 @@ static void every_exit_code_has_its_kind(struct kunit *test)
 				    rows[i].code);
 		KUNIT_EXPECT_EQ(test, exit.hw.reason, rows[i].code);
 		KUNIT_EXPECT_EQ(test, exit.hw.info1, rows[i].info1);
+	}
+}
+
+/* APM Vol. 2: bits 30 and 29 of CR0; the first word of the VMCB has a bit a CR */
+static void cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit(struct kunit *test)
+{
+	static const u64 bits[] = { 1ull << 30, 3ull << 29 };
+	int i;
+
+	KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033), 0x80010033ull);
+	KUNIT_EXPECT_EQ(test, svm_cr0_view(0x80010033, 0x11), 0x80010033ull);
+	KUNIT_EXPECT_EQ(test, svm_cr_reads(0x80010033), 0x100);
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033 | bits[i]), 0x80010033ull);
+		KUNIT_EXPECT_EQ(test, svm_cr0_view(0x8001003b, 0x80010033 | bits[i]),
+				0x8001003bull | bits[i]);
+		KUNIT_EXPECT_EQ(test, svm_cr_reads(0x11 | bits[i]), 0x101);
 	}
 }
 
@@ -189,8 +207,10 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	raw.event_inj = 0x80000041;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000041u);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_error, 0u);
+	KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 	raw.int_info = 0x41;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	KUNIT_EXPECT_FALSE(test, decode(raw).vectoring);
 	/* not injected: what Bochs makes of INT n */
 	raw.int_info = 0x80000000;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
@@ -206,6 +226,7 @@ static void event_of_an_instruction_is_left_to_the_instruction(struct kunit *tes
 				       .entry_rip = RIP };
 
 		KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+		KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 		/* unless it was injected, and nothing ran since */
 		raw.event_inj = events[i];
 		KUNIT_EXPECT_EQ(test, decode(raw).event, events[i]);
@@ -332,6 +353,7 @@ static void trap_closes_and_never_opens(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(every_exit_code_has_its_kind),
+	KUNIT_CASE(cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit),
 	KUNIT_CASE(length_comes_from_the_next_rip_where_it_is_saved),
 	KUNIT_CASE(port_access_has_its_facts),
 	KUNIT_CASE(outs_without_decode_assists_wants_its_prefixes_read),

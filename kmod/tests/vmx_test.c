@@ -45,7 +45,7 @@ static void every_exit_reason_has_its_kind(struct kunit *test)
 		{ 55, 0, LIMEN_KIND_XSETBV }, { 58, 0, LIMEN_KIND_UD },
 		{ 59, 0, LIMEN_KIND_UD }, { 60, 0, LIMEN_KIND_UD },
 		{ 63, 0, LIMEN_KIND_UD }, { 64, 0, LIMEN_KIND_UD },
-		{ 3, 0, LIMEN_KIND_UNKNOWN }, { 43, 0, LIMEN_KIND_TPR_BELOW },
+		{ 3, 0, LIMEN_KIND_HOST_IRQ }, { 43, 0, LIMEN_KIND_TPR_BELOW },
 		{ 44, 0, LIMEN_KIND_NPF }, { 45, 0, LIMEN_KIND_EOI },
 		{ 56, 0, LIMEN_KIND_APIC_WRITE },
 		{ 999, 0, LIMEN_KIND_UNKNOWN },
@@ -198,8 +198,10 @@ static void interrupted_delivery_is_carried_over(struct kunit *test)
 	raw.idt_info = 0x80000480;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0x80000480u);
 	KUNIT_EXPECT_EQ(test, decode(raw).event_insn_len, 5);
+	KUNIT_EXPECT_TRUE(test, decode(raw).vectoring);
 	raw.idt_info = 0x00000480;
 	KUNIT_EXPECT_EQ(test, decode(raw).event, 0u);
+	KUNIT_EXPECT_FALSE(test, decode(raw).vectoring);
 }
 
 static void debug_exception_carries_dr6_bits(struct kunit *test)
@@ -305,6 +307,7 @@ static void haswell_is_taken_with_what_it_has(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cfg.timer_shift, 5);
 	KUNIT_EXPECT_TRUE(test, cfg.ins_info);
 	KUNIT_EXPECT_TRUE(test, caps.npt_2m && caps.npt_1g && caps.rdtscp);
+	KUNIT_EXPECT_TRUE(test, caps.invpcid);
 	KUNIT_EXPECT_EQ(test, caps.phys_bits, 39);
 	KUNIT_EXPECT_EQ(test, cfg.cr0_must, 0x20ull);
 	KUNIT_EXPECT_TRUE(test, notes(&caps, "vpid", LIMEN_CAP_USED));
@@ -446,9 +449,12 @@ static void optional_parts_go_without_a_refusal(struct kunit *test)
 
 	m.ept_vpid &= ~(1ull << 41 | 1 << 16 | 1 << 17);
 	m.rdtscp = false;
+	m.proc2 &= ~(1ull << 44);
 	KUNIT_EXPECT_EQ(test, negotiate(&m, &cfg, &caps), 0);
 	KUNIT_EXPECT_EQ(test, cfg.proc2 & (BIT(5) | BIT(3)), 0ul);
 	KUNIT_EXPECT_FALSE(test, caps.npt_2m || caps.npt_1g || caps.rdtscp);
+	/* INVPCID is offered with its control only */
+	KUNIT_EXPECT_FALSE(test, caps.invpcid);
 	m = haswell;
 	m.maxphyaddr = 52;
 	negotiate(&m, &cfg, &caps);

@@ -358,5 +358,6 @@ int vmx_negotiate(const struct vmx_msrs *msrs, struct vmx_config *cfg,
 	cfg->pt_in_vmx = msrs->misc & VMX_MISC_PT;
 	caps->phys_bits = min_t(u8, msrs->maxphyaddr, EPT_MAX_BITS);
 	caps->next_rip = true;
+	caps->invpcid = cfg->proc2 & VMX_PROC2_INVPCID;
 	return ok ? 0 : -EOPNOTSUPP;
 }

@@ -57,6 +57,7 @@ u32 vmx_needs(u32 reason)
 		return VMX_NEED_INTR | VMX_NEED_QUAL | VMX_NEED_LEN;
 	case VMX_REASON_EXTINT:
 		return VMX_NEED_INTR;
+	case VMX_REASON_INIT:
 	case VMX_REASON_TIMER:
 	case VMX_REASON_INTR_WINDOW:
 	case VMX_REASON_NMI_WINDOW:
@@ -106,6 +107,7 @@ static void decode_vectoring(const struct vmx_raw *raw, struct limen_exit *exit)
 {
 	if (!(raw->idt_info & VMX_INTR_VALID))
 		return;
+	exit->vectoring = true;
 	exit->event = raw->idt_info & VMX_INTR_EVENT;
 	if (raw->idt_info & VMX_INTR_ERROR)
 		exit->event_error = raw->idt_error;
@@ -227,6 +229,7 @@ static enum limen_kind plain_kind(u32 basic)
 {
 	switch (basic) {
 	case VMX_REASON_EXTINT:
+	case VMX_REASON_INIT:		/* the host's own: not the guest's doing */
 	case VMX_REASON_TIMER:		return LIMEN_KIND_HOST_IRQ;
 	case VMX_REASON_TRIPLE_FAULT:	return LIMEN_KIND_SHUTDOWN;
 	case VMX_REASON_INTR_WINDOW:	return LIMEN_KIND_IRQ_WINDOW;

@@ -150,7 +150,8 @@ struct limen_cpuid_entry {
  * @entries: pointer to &struct limen_cpuid_entry
  *
  * LIMEN_CPUID_GET, on the device: all that a guest may be offered on this
- * machine. LIMEN_CPUID_SET, on a vCPU that has not run: the guest's table, at
+ * machine; the ids of a processor, in leaves 1, 0xB, 0x1F and 0x8000001E, are the
+ * VMM's to fill in. LIMEN_CPUID_SET, on a vCPU that has not run: the guest's table, at
  * most LIMEN_MAX_CPUID entries; EINVAL for a duplicate. Feature bits that were
  * not offered are cleared silently where the module acts on them.
  */
@@ -195,7 +196,9 @@ struct limen_vm_create {
  * @len:   bytes, a multiple of 4096, not 0
  * @hva:   first address in the VMM, a multiple of 4096 (MAP only, else 0)
  *
- * LIMEN_MAP adds a range; EEXIST if it overlaps another one. LIMEN_UNMAP takes
+ * LIMEN_MAP adds a range; EEXIST if it overlaps another one, EINVAL if it covers
+ * the page at 0xfee00000: the local APIC's registers are there, or nothing. Where
+ * the guest has moved them (IA32_APIC_BASE), a range hides them. LIMEN_UNMAP takes
  * the range away and LIMEN_PROTECT changes its rights: both name a mapped range
  * exactly (ENOENT otherwise). When they return, no vCPU uses the old mapping.
  * An access that the rights do not allow, or that no range covers, is an exit
@@ -410,7 +413,9 @@ struct limen_apic {
  *             format of the VM-entry interruption-information field (SDM
  *             Vol. 3): bits 7:0 vector, 10:8 type, 11 error code, 31 valid
  * @injected_error: its error code
- * @exception: an exception to deliver before the next instruction, same format
+ * @exception: an exception to deliver before the next instruction, same format;
+ *             @injected is dropped then: the exception counts as raised by its
+ *             delivery, and an interrupt or NMI is lost as on a CPU
  * @exception_error: its error code
  * @exception_payload: CR2 for #PF, DR6 bits to set for #DB, else 0
  * @nmi_pending: NMIs that wait, 0 to 2
@@ -590,7 +595,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_SHUTDOWN,	/* triple fault */
 	LIMEN_EXIT_BAD_STATE,	/* the CPU refuses to enter this state: @hw */
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
-	LIMEN_EXIT_UNKNOWN,	/* an exit that the module can't explain: @hw */
+	LIMEN_EXIT_UNKNOWN,	/* not explained, or its instruction not readable: @hw */
 	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
 	LIMEN_NR_USER_EXIT,
 };
@@ -657,7 +662,7 @@ struct limen_run {
 			__u8 in;	/* 1: IN, INS */
 			__u8 string;	/* 1: INS, OUTS */
 			__u8 rep;
-			__u8 addr_size;	/* 2, 4 or 8, string forms */
+			__u8 addr_size;	/* string forms: 2, 4 or 8, always; else 0 */
 			__u8 seg;	/* enum limen_sreg, OUTS */
 			__u32 data;	/* OUT: out; IN: in */
 			__u8 last;	/* in: string form is done */
