@@ -187,26 +187,42 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
-/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
-static bool cr_operand(struct limen_vcpu *vcpu)
+/**
+ * limen_operand() - the linear address of a memory operand
+ * @vcpu: the vCPU; its exit.insn holds the instruction, up to the displacement
+ * @mem_at: where in it ModRM is
+ * @insn_len: its length
+ *
+ * Context: vCPU thread, no window open.
+ */
+u64 limen_operand(struct limen_vcpu *vcpu, u8 mem_at, u8 insn_len)
 {
-	struct limen_exit *exit = &vcpu->exit;
+	const struct limen_exit *exit = &vcpu->exit;
 	struct limen_prefixes p;
 	int mode = limen_mode(vcpu);
 	bool stack;
 	u64 ea;
 	u8 seg;
 
+	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
+	ea = limen_insn_ea(exit->insn + mem_at, mode, &p, vcpu->regs.gpr,
+			   vcpu->regs.rip + insn_len, &stack);
+	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
+	return limen_linear(vcpu, seg, ea);
+}
+
+/* LMSW's source. False: reading it faulted, and the guest gets that instead. */
+static bool cr_operand(struct limen_vcpu *vcpu)
+{
+	struct limen_exit *exit = &vcpu->exit;
+	u64 gva;
+
 	if (!exit->cr.mem_at) {
 		exit->cr.val = vcpu->regs.gpr[exit->cr.gpr];
 		return true;
 	}
-	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
-	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
-			   vcpu->regs.rip + exit->insn_len, &stack);
-	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
-	return !limen_read_guest(vcpu, limen_linear(vcpu, seg, ea),
-				 &exit->cr.val, sizeof(exit->cr.val));
+	gva = limen_operand(vcpu, exit->cr.mem_at, exit->insn_len);
+	return !limen_read_guest(vcpu, gva, &exit->cr.val, sizeof(exit->cr.val));
 }
 
 /**

@@ -11,6 +11,7 @@ bool limen_exit_is_inside(struct limen_vcpu *vcpu);
 enum limen_next limen_handle_exit(struct limen_vcpu *vcpu);
 enum limen_next limen_skip_insn(struct limen_vcpu *vcpu);
 enum limen_next limen_to_user(struct limen_vcpu *vcpu, u32 why);
+u64 limen_operand(struct limen_vcpu *vcpu, u8 mem_at, u8 insn_len);
 
 /* cr.c */
 enum limen_next limen_handle_cr(struct limen_vcpu *vcpu);

@@ -33,6 +33,7 @@ struct vmx_vcpu;
 struct svm_vm;
 struct svm_vcpu;
 struct limen_fpu;
+struct limen_ioevents;
 struct file;
 
 /* MSRs that live in the CPU, or in its control structure, while a guest runs */
@@ -67,6 +68,7 @@ enum limen_stat_id {
 	LIMEN_STAT_BORROWED,	/* windows in which root mode was found on */
 	LIMEN_STAT_FLUSHES,
 	LIMEN_STAT_INJECTED,
+	LIMEN_STAT_IOEVENTS,	/* writes that signalled an ioeventfd */
 	LIMEN_STAT_HALT_NS,
 	LIMEN_STAT_GUEST_NS,
 	LIMEN_NR_STAT,
@@ -186,6 +188,8 @@ struct limen_vm {
 
 	struct limen_policy policy[LIMEN_MAX_POLICY];	/* (l), const once ran */
 	u32 nr_policy;
+
+	struct limen_ioevents __rcu *ioevents;	/* (l) to write, RCU to read */
 
 	s64 clock_offset;		/* (a) */
 	int extint;			/* (a) level of the 8259A's wire */

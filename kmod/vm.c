@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "ioevent.h"
 #include "limen.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
@@ -65,6 +66,7 @@ static void vm_free(struct kref *ref)
 	struct limen_vm *vm = container_of(ref, struct limen_vm, ref);
 	u32 i;
 
+	limen_ioeventfd_fini(vm);
 	/* timers first: they post to other vCPUs of this VM */
 	for (i = 0; i < LIMEN_MAX_VCPUS; i++)
 		if (vm->vcpu[i])

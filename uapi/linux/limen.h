@@ -14,12 +14,13 @@
  *   E2BIG      a member that this module does not know is not zero
  *   EINVAL     a flag, a value or a combination is not allowed; nothing changed
  *   EFAULT     a pointer can't be read or written
+ *   EBADF      a descriptor in the argument is not open
  *   EBUSY      too late (the VM has run), or in use by another thread
- *   EEXIST     the range or the id is taken
- *   ENOENT     no such range, index, class or capability
+ *   EEXIST     the range, the id, the eventfd or the match is taken
+ *   ENOENT     no such range, index, class, capability or eventfd
  *   ENOSPC     the caller's buffer is too small; the needed length is stored
  *   ENOMEM     no memory; nothing changed
- *   EMFILE     a limit of this module: vCPUs per VM, ranges per VM
+ *   EMFILE     a limit of this module, per VM: LIMEN_MAX_*
  *   EINTR      a signal is pending; call again after it was handled
  *   EIO        the VM is dead (an inconsistency in the module or the CPU), or
  *              the caller's address space is not the one that made the VM
@@ -41,6 +42,7 @@
 #define LIMEN_MAX_RANGES	64	/* of guest memory, per VM */
 #define LIMEN_MAX_CPUID		256	/* entries of a CPUID table */
 #define LIMEN_MAX_POLICY	64	/* rules per VM */
+#define LIMEN_MAX_IOEVENTFDS	1024	/* per VM */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -58,6 +60,7 @@
 #define LIMEN_MSI		_IO(LIMEN_IOCTL, 0x24)	/* struct limen_msi */
 #define LIMEN_EXTINT		_IO(LIMEN_IOCTL, 0x25)	/* struct limen_extint */
 #define LIMEN_POLICY		_IO(LIMEN_IOCTL, 0x26)	/* struct limen_policy */
+#define LIMEN_IOEVENTFD		_IO(LIMEN_IOCTL, 0x28)	/* struct limen_ioeventfd */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -288,6 +291,41 @@ struct limen_policy {
 #define LIMEN_DO_FAULT		1	/* #GP(0) */
 #define LIMEN_DO_CONSTANT	2
 #define LIMEN_DO_EXIT		3	/* to the VMM */
+
+/**
+ * struct limen_ioeventfd - a write of the guest that signals an eventfd
+ * @size:  in: sizeof(struct limen_ioeventfd)
+ * @flags: LIMEN_IOEVENTFD_*; 0 assigns, on guest-physical memory, for any value
+ * @addr:  guest-physical address, or port
+ * @match: with _MATCH the value, else 0; EINVAL if it is longer than @len
+ * @len:   bytes of the write: 1, 2, 4, 8 (not for ports), or 0 for any length, not
+ *         with _MATCH
+ * @fd:    the eventfd. EBADF if it is not open, EINVAL if it is no eventfd
+ *
+ * A write that begins at @addr, has this length and, with _MATCH, this value
+ * signals @fd; the instruction is then done, and there is no LIMEN_EXIT_IO or
+ * _MMIO. It comes before the rules of LIMEN_POLICY. Reads, and writes by other
+ * instructions than OUT and plain MOV (string and locked ones, writes across a page's
+ * end), exit as if there were no ioeventfd: the VMM then signals the eventfd itself.
+ * Memory that LIMEN_MAP has put at @addr takes the writes that its rights allow.
+ *
+ * EEXIST if a write could match this one and another. _DEASSIGN takes away the one
+ * with the same @addr, @len, @match and @fd (ENOENT); when the call returns, it
+ * signals no more. Closing the eventfd's descriptors does not end it; the end of
+ * the VM does.
+ */
+struct limen_ioeventfd {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 match;
+	__u32 len;
+	__s32 fd;
+};
+
+#define LIMEN_IOEVENTFD_DEASSIGN	(1u << 0)
+#define LIMEN_IOEVENTFD_PORT		(1u << 1)
+#define LIMEN_IOEVENTFD_MATCH		(1u << 2)
 
 /* ---- a vCPU -------------------------------------------------------------- */
 
