@@ -27,6 +27,7 @@
 #include "ops.h"
 #include "npt/npt.h"
 #include "posted_irq/pi.h"
+#include "posted_irq/pi_irqfd.h"
 
 struct vmx_vm;
 struct vmx_vcpu;
@@ -189,6 +190,7 @@ struct limen_vm {
 	struct limen_policy policy[LIMEN_MAX_POLICY];	/* (l), const once ran */
 	u32 nr_policy;
 
+	struct pi_irqfds irqfds;
 	struct limen_ioevents __rcu *ioevents;	/* (l) to write, RCU to read */
 
 	s64 clock_offset;		/* (a) */

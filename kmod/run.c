@@ -125,12 +125,15 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 
 static enum limen_next eoi_exit(struct limen_vcpu *vcpu)
 {
-	int vector = pi_pop_eoi(vcpu);
+	int vector;
 
-	if (vector < 0)
-		return LIMEN_RESUME;
-	vcpu->eoi_vector = vector;
-	return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+	while ((vector = pi_pop_eoi(vcpu)) >= 0) {
+		if (pi_irqfd_eoi(&vcpu->vm->irqfds, vector))
+			continue;
+		vcpu->eoi_vector = vector;
+		return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+	}
+	return LIMEN_RESUME;
 }
 
 /* Exits that no instruction of the guest caused */

@@ -346,6 +346,11 @@ bool limen_ioevent_write(struct limen_vcpu *vcpu, u8 space, u64 addr, u8 len,
 	return true;
 }
 
+bool pi_irqfd_eoi(struct pi_irqfds *irqfds, u8 vector)
+{
+	return fake.resampled == vector;
+}
+
 /* ---- objects that live as long as a test ---- */
 
 struct which {
