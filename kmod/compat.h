@@ -8,6 +8,7 @@
 #define LIMEN_COMPAT_H
 
 #include <linux/errno.h>
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -71,6 +72,16 @@ static inline int limen_rdmsr_safe(u32 index, u64 *val)
 	return rdmsrq_safe(index, val);
 #else
 	return rdmsrl_safe(index, val);
+#endif
+}
+
+/* add 1 and wake; from any context but NMI */
+static inline void limen_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef LIMEN_HAVE_EVENTFD_SIGNAL_ONE
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
 #endif
 }
 

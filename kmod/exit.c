@@ -197,6 +197,30 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	return handle_bad(vcpu, LIMEN_EXIT_UNKNOWN);
 }
 
+/**
+ * limen_operand() - the linear address of a memory operand
+ * @vcpu: the vCPU; its exit.insn holds the instruction, up to the displacement
+ * @mem_at: where in it ModRM is
+ * @insn_len: its length
+ *
+ * Context: vCPU thread, no window open.
+ */
+u64 limen_operand(struct limen_vcpu *vcpu, u8 mem_at, u8 insn_len)
+{
+	const struct limen_exit *exit = &vcpu->exit;
+	struct limen_prefixes p;
+	int mode = limen_mode(vcpu);
+	bool stack;
+	u64 ea;
+	u8 seg;
+
+	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
+	ea = limen_insn_ea(exit->insn + mem_at, mode, &p, vcpu->regs.gpr,
+			   vcpu->regs.rip + insn_len, &stack);
+	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
+	return limen_linear(vcpu, seg, ea);
+}
+
 /*
  * LMSW's source is read, SMSW's destination in memory written. False: it can't be;
  * a fault of the guest's is raised.
@@ -204,21 +228,13 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 static bool cr_operand(struct limen_vcpu *vcpu)
 {
 	struct limen_exit *exit = &vcpu->exit;
-	struct limen_prefixes p;
-	int mode = limen_mode(vcpu);
-	u64 ea, gva;
-	bool stack;
-	u8 seg;
+	u64 gva;
 
 	if (!exit->cr.mem_at) {
 		exit->cr.val = vcpu->regs.gpr[exit->cr.gpr];
 		return true;
 	}
-	limen_insn_prefixes(exit->insn, exit->nr_insn, mode == 64, &p);
-	ea = limen_insn_ea(exit->insn + exit->cr.mem_at, mode, &p, vcpu->regs.gpr,
-			   vcpu->regs.rip + exit->insn_len, &stack);
-	seg = p.seg >= 0 ? p.seg : stack ? LIMEN_SS : LIMEN_DS;
-	gva = limen_linear(vcpu, seg, ea);
+	gva = limen_operand(vcpu, exit->cr.mem_at, exit->insn_len);
 	if (exit->cr.op == LIMEN_CR_LMSW)
 		return !limen_read_guest(vcpu, gva, &exit->cr.val,
 					 sizeof(exit->cr.val));

@@ -12,6 +12,7 @@ enum limen_next limen_handle_exit(struct limen_vcpu *vcpu);
 enum limen_next limen_skip_insn(struct limen_vcpu *vcpu);
 enum limen_next limen_to_user(struct limen_vcpu *vcpu, u32 why);
 enum limen_next limen_fail(struct limen_vcpu *vcpu, int err);
+u64 limen_operand(struct limen_vcpu *vcpu, u8 mem_at, u8 insn_len);
 
 /* cr.c */
 enum limen_next limen_handle_cr(struct limen_vcpu *vcpu);

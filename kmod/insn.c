@@ -366,6 +366,7 @@ int limen_insn_mov(const u8 *insn, int n, int mode, struct limen_mov *mov)
 		if (len < 0 || insn[0] >> 6 == 3)
 			return -EINVAL;
 		mov->write = op >= 0xc6 || !(op & 2);
+		mov->mem_at = p.len + 1;
 		if (op >= 0xc6 && (insn[0] >> 3 & 7))
 			return -EINVAL;
 		if (op < 0xc6)

@@ -28,6 +28,7 @@ struct limen_mov {
 	bool imm;		/* the source is @val, not @gpr */
 	u8 gpr;			/* enum limen_gpr */
 	bool high;		/* AH, CH, DH, BH of gpr */
+	u8 mem_at;		/* ModRM is at insn[mem_at]; 0: none */
 	u64 val;
 };
 

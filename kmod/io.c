@@ -14,6 +14,7 @@
 #include "event.h"
 #include "exit.h"
 #include "insn.h"
+#include "ioevent.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
 #include "posted_irq/pi_vapic.h"
@@ -175,6 +176,17 @@ static void port_read(struct limen_vcpu *vcpu, u32 val)
 	}
 }
 
+/* OUT to a port that an ioeventfd waits for */
+static bool port_event(struct limen_vcpu *vcpu)
+{
+	const struct limen_exit *exit = &vcpu->exit;
+
+	if (exit->io.in || exit->io.string)
+		return false;
+	return limen_ioevent_write(vcpu, LIMEN_IOEVENT_PORT, exit->io.port, exit->io.size,
+				   vcpu->regs.gpr[LIMEN_RAX]);
+}
+
 /**
  * limen_handle_io() - a port access
  * @vcpu: the vCPU
@@ -186,6 +198,8 @@ enum limen_next limen_handle_io(struct limen_vcpu *vcpu)
 	const struct limen_exit *exit = &vcpu->exit;
 	const struct limen_policy *rule;
 
+	if (port_event(vcpu))
+		return limen_skip_insn(vcpu);
 	rule = limen_policy_find(vcpu->vm, LIMEN_POLICY_PORT, exit->io.port,
 				 exit->io.in ? LIMEN_ON_READ : LIMEN_ON_WRITE);
 	if (!rule || rule->action == LIMEN_DO_EXIT || exit->io.string)
@@ -197,6 +211,13 @@ enum limen_next limen_handle_io(struct limen_vcpu *vcpu)
 	if (exit->io.in)
 		port_read(vcpu, rule->value);
 	return limen_skip_insn(vcpu);
+}
+
+static u64 mov_source(const struct limen_vcpu *vcpu, const struct limen_mov *mov)
+{
+	u64 val = mov->imm ? mov->val : vcpu->regs.gpr[mov->gpr];
+
+	return mov->high ? val >> 8 : val;
 }
 
 /*
@@ -219,7 +240,7 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 
 	val = 0;
 	if (mov.write)
-		val = mov.imm ? mov.val : vcpu->regs.gpr[mov.gpr];
+		val = mov_source(vcpu, &mov);
 	if (pi_mmio(vcpu, offset, mov.write, &val) && !mov.write)
 		val = 0;
 	if (!mov.write) {
@@ -229,6 +250,41 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 	}
 	vcpu->exit.insn_len = mov.len;
 	return limen_skip_insn(vcpu);
+}
+
+/*
+ * Is the byte at the fault's address the first that the store writes? One that
+ * begins in the page before faults at the first byte of this one.
+ */
+static bool begins_here(struct limen_vcpu *vcpu, const struct limen_mov *mov)
+{
+	u32 offset = vcpu->exit.npf.gpa & ~PAGE_MASK;
+
+	if (offset || mov->size == 1)
+		return offset + mov->size <= PAGE_SIZE;
+	return mov->mem_at &&
+	       !(limen_operand(vcpu, mov->mem_at, mov->len) & ~PAGE_MASK);
+}
+
+/* A store that an ioeventfd waits for, by an instruction that we know */
+static bool mmio_event(struct limen_vcpu *vcpu)
+{
+	struct limen_exit *exit = &vcpu->exit;
+	struct limen_mov mov;
+	int n;
+
+	if (!(exit->npf.access & LIMEN_ACCESS_WRITE) || exit->npf.in_walk ||
+	    (exit->event & LIMEN_EVENT_VALID) ||
+	    !limen_ioevent_is_at(vcpu->vm, exit->npf.gpa))
+		return false;
+	n = limen_fetch_insn(vcpu);
+	if (limen_insn_mov(exit->insn, n, limen_mode(vcpu), &mov) || !mov.write ||
+	    !begins_here(vcpu, &mov) ||
+	    !limen_ioevent_write(vcpu, LIMEN_IOEVENT_MMIO, exit->npf.gpa, mov.size,
+				 mov_source(vcpu, &mov)))
+		return false;
+	exit->insn_len = mov.len;
+	return true;
 }
 
 /**
@@ -257,6 +313,8 @@ enum limen_next limen_handle_npf(struct limen_vcpu *vcpu)
 	case NPT_NO_MEMORY:
 		if (apic)
 			return apic_access(vcpu);
+		if (mmio_event(vcpu))
+			return limen_skip_insn(vcpu);
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 	case NPT_BAD_HVA:
 		return limen_to_user(vcpu, LIMEN_EXIT_FAULT);

@@ -16,6 +16,7 @@
 #include "cpuid.h"
 #include "fpu.h"
 #include "ioctl.h"
+#include "ioevent.h"
 #include "limen.h"
 #include "mem.h"
 #include "msr.h"
@@ -38,6 +39,8 @@ union limen_arg {
 	struct limen_msi msi;
 	struct limen_extint extint;
 	struct limen_policy policy;
+	struct limen_irqfd irqfd;
+	struct limen_ioeventfd ioeventfd;
 	struct limen_state state;
 	struct limen_translate translate;
 	struct limen_apic_access apic_access;
@@ -259,7 +262,21 @@ static long vm_protect(void *obj, union limen_arg *arg)
 
 static long vm_msi(void *obj, union limen_arg *arg)
 {
-	return pi_msi(obj, arg->msi.addr, arg->msi.data);
+	struct limen_vm *vm = obj;
+
+	/* before it is sent: its end may come at once */
+	pi_irqfd_note(&vm->irqfds, arg->msi.data);
+	return pi_msi(vm, arg->msi.addr, arg->msi.data);
+}
+
+static long vm_irqfd(void *obj, union limen_arg *arg)
+{
+	return pi_irqfd_call(obj, &arg->irqfd);
+}
+
+static long vm_ioeventfd(void *obj, union limen_arg *arg)
+{
+	return limen_ioeventfd(obj, &arg->ioeventfd);
 }
 
 static long vm_extint(void *obj, union limen_arg *arg)
@@ -336,6 +353,8 @@ static const struct limen_call vm_calls[] = {
 	CALL(LIMEN_PROTECT, vm_protect, limen_range, false),
 	CALL(LIMEN_VCPU_CREATE, vm_vcpu_create, limen_vcpu_create, false),
 	CALL(LIMEN_POLICY, vm_policy, limen_policy, false),
+	CALL(LIMEN_IRQFD, vm_irqfd, limen_irqfd, false),
+	CALL(LIMEN_IOEVENTFD, vm_ioeventfd, limen_ioeventfd, false),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -27,12 +27,14 @@
 #include "ops.h"
 #include "npt/npt.h"
 #include "posted_irq/pi.h"
+#include "posted_irq/pi_irqfd.h"
 
 struct vmx_vm;
 struct vmx_vcpu;
 struct svm_vm;
 struct svm_vcpu;
 struct limen_fpu;
+struct limen_ioevents;
 struct file;
 
 /* MSRs that live in the CPU, or in its control structure, while a guest runs */
@@ -67,6 +69,7 @@ enum limen_stat_id {
 	LIMEN_STAT_BORROWED,	/* windows in which root mode was found on */
 	LIMEN_STAT_FLUSHES,
 	LIMEN_STAT_INJECTED,
+	LIMEN_STAT_IOEVENTS,	/* writes that signalled an ioeventfd */
 	LIMEN_STAT_HALT_NS,
 	LIMEN_STAT_GUEST_NS,
 	LIMEN_NR_STAT,
@@ -195,6 +198,8 @@ struct limen_vm {
 	u32 nr_policy;
 
 	bool apic_page_gone;		/* (m: mmu_lock) some vCPU's APIC is elsewhere */
+	struct pi_irqfds irqfds;
+	struct limen_ioevents __rcu *ioevents;	/* (l) to write, RCU to read */
 
 	s64 clock_offset;		/* (a) */
 	int extint;			/* (a) level of the 8259A's wire */

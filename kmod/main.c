@@ -49,6 +49,8 @@ static int __init limen_init(void)
 	err = limen_ops->probe(&limen_caps);
 	if (err)
 		return err;
+	limen_cap_note(&limen_caps, "irqfd", LIMEN_CAP_USED, "");
+	limen_cap_note(&limen_caps, "ioeventfd", LIMEN_CAP_USED, "");
 	preempt_notifier_inc();
 	err = limen_device_register();
 	if (err)

@@ -136,11 +136,13 @@ static enum limen_next untold_exit(struct limen_vcpu *vcpu)
 		vcpu->shutdown = false;
 		return limen_to_user(vcpu, LIMEN_EXIT_SHUTDOWN);
 	}
-	vector = pi_pop_eoi(vcpu);
-	if (vector < 0)
-		return LIMEN_RESUME;
-	vcpu->eoi_vector = vector;
-	return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+	while ((vector = pi_pop_eoi(vcpu)) >= 0) {
+		if (pi_irqfd_eoi(&vcpu->vm->irqfds, vector))
+			continue;
+		vcpu->eoi_vector = vector;
+		return limen_to_user(vcpu, LIMEN_EXIT_EOI);
+	}
+	return LIMEN_RESUME;
 }
 
 /* Exits that no instruction of the guest caused */

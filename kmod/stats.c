@@ -44,6 +44,7 @@ static const char * const stat_name[LIMEN_NR_STAT] = {
 	[LIMEN_STAT_BORROWED] = "windows_borrowed",
 	[LIMEN_STAT_FLUSHES] = "tlb_flushes",
 	[LIMEN_STAT_INJECTED] = "injected",
+	[LIMEN_STAT_IOEVENTS] = "ioeventfds",
 	[LIMEN_STAT_HALT_NS] = "halt_ns",
 	[LIMEN_STAT_GUEST_NS] = "guest_ns",
 };

@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "ioevent.h"
 #include "limen.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
@@ -34,6 +35,7 @@ struct limen_vm *limen_vm_create(void)
 	mutex_init(&vm->lock);
 	init_rwsem(&vm->mem_sem);
 	spin_lock_init(&vm->mmu_lock);
+	pi_irqfd_init(&vm->irqfds);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 
@@ -65,7 +67,9 @@ static void vm_free(struct kref *ref)
 	struct limen_vm *vm = container_of(ref, struct limen_vm, ref);
 	u32 i;
 
-	/* timers first: they post to other vCPUs of this VM */
+	/* eventfds and timers first: they post to vCPUs of this VM */
+	pi_irqfd_fini(&vm->irqfds);
+	limen_ioeventfd_fini(vm);
 	for (i = 0; i < LIMEN_MAX_VCPUS; i++)
 		if (vm->vcpu[i])
 			hrtimer_cancel(&vm->vcpu[i]->pi.timer);

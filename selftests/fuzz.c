@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 
 #define PTR(p) ((u64)(uintptr_t)(p))
 #define NR_FDS 24
+#define NR_EVENTFDS 4
 
 struct fuzzer {
 	u64 seed;
@@ -33,6 +35,7 @@ struct fuzzer {
 
 /* Descriptors that both threads use: [0] the device, then VMs and vCPUs */
 static int fds[NR_FDS];
+static int eventfds[NR_EVENTFDS];
 
 #define ARENA 0x10000ull
 #define MEM 0x400000ull
@@ -154,6 +157,36 @@ static int device_call(struct fuzzer *f, int fd)
 	}
 }
 
+static int event_call(struct fuzzer *f, int fd)
+{
+	int event = eventfds[below(f, NR_EVENTFDS)];
+	struct limen_ioeventfd *io;
+	struct limen_irqfd *irq;
+	const u64 one = 1;
+
+	switch (below(f, 3)) {
+	case 0:
+		irq = (void *)place(f, sizeof(*irq));
+		irq->flags = pick(f, below(f, 5));
+		irq->fd = pick(f, event);
+		irq->resample_fd = pick(f, irq->flags & LIMEN_IRQFD_RESAMPLE ? eventfds[0] : 0);
+		irq->addr = pick(f, irq->flags & LIMEN_IRQFD_DEASSIGN ? 0 : APIC_BASE);
+		irq->data = pick(f, irq->addr ? 0x8000 | below(f, 256) : 0);
+		irq->reserved = pick(f, 0);
+		return ioctl(fd, LIMEN_IRQFD, irq);
+	case 1:
+		io = (void *)place(f, sizeof(*io));
+		io->flags = pick(f, below(f, 8));
+		io->addr = pick(f, below(f, 16) << 12);
+		io->len = pick(f, 1 << below(f, 4));
+		io->match = pick(f, io->flags & LIMEN_IOEVENTFD_MATCH ? below(f, 4) : 0);
+		io->fd = pick(f, event);
+		return ioctl(fd, LIMEN_IOEVENTFD, io);
+	default:
+		return write(event, &one, sizeof(one));
+	}
+}
+
 static int vm_call(struct fuzzer *f, int fd)
 {
 	static const unsigned long range_call[] = { LIMEN_MAP, LIMEN_MAP, LIMEN_UNMAP,
@@ -163,7 +196,7 @@ static int vm_call(struct fuzzer *f, int fd)
 	u8 *p;
 	int ret;
 
-	switch (below(f, 10)) {
+	switch (below(f, 12)) {
 	case 0: case 1: case 2: case 3:
 		cmd = range_call[below(f, 4)];
 		r = (void *)place(f, sizeof(*r));
@@ -188,6 +221,8 @@ static int vm_call(struct fuzzer *f, int fd)
 		((struct limen_policy *)p)->access = pick(f, 1 + below(f, 3));
 		((struct limen_policy *)p)->action = pick(f, below(f, 4));
 		return ioctl(fd, LIMEN_POLICY, p);
+	case 7: case 8:
+		return event_call(f, fd);
 	default:
 		p = place(f, sizeof(struct limen_vcpu_create));
 		((struct limen_vcpu_create *)p)->id = pick(f, below(f, 4));
@@ -349,6 +384,8 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	printf("TAP version 13\n1..1\n");
+	for (i = 0; i < NR_EVENTFDS; i++)
+		eventfds[i] = eventfd(0, EFD_NONBLOCK);
 	fds[0] = limen_open();
 	if (fds[0] < 0) {
 		printf("ok 1 fuzz # SKIP no /dev/limen\n");

@@ -62,6 +62,8 @@ static const struct {
 	CALL(VM, LIMEN_MSI, limen_msi),
 	CALL(VM, LIMEN_EXTINT, limen_extint),
 	CALL(VM, LIMEN_POLICY, limen_policy),
+	CALL(VM, LIMEN_IRQFD, limen_irqfd),
+	CALL(VM, LIMEN_IOEVENTFD, limen_ioeventfd),
 	CALL(VCPU, LIMEN_STATE_GET, limen_state),
 	CALL(VCPU, LIMEN_STATE_SET, limen_state),
 	CALL(VCPU, LIMEN_CPUID_SET, limen_cpuid),

@@ -86,6 +86,7 @@ void pi_tsc_moved(struct limen_vcpu *vcpu);	/* tsc_offset has changed */
 
 /* Message-signalled interrupts, from the VMM: how many vCPUs took it */
 int pi_msi(struct limen_vm *vm, u64 addr, u32 data);
+bool pi_is_msi(u64 addr);
 
 /* LIMEN_CLASS_APIC: check before set; set can't fail */
 void pi_get_state(struct limen_vcpu *vcpu, struct limen_apic *out);

@@ -245,6 +245,20 @@ static bool decode_msi(u64 addr, u32 data, struct message *msg)
 }
 
 /**
+ * pi_is_msi() - is this the address of an interrupt message?
+ * @addr: message address
+ *
+ * Context: any.
+ * Return: false if pi_msi() would refuse it.
+ */
+bool pi_is_msi(u64 addr)
+{
+	struct message msg;
+
+	return decode_msi(addr, 0, &msg);
+}
+
+/**
  * pi_msi() - deliver a message-signalled interrupt
  * @vm: the VM
  * @addr: message address; bits 63:40 are bits 31:8 of the destination

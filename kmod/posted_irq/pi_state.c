@@ -136,6 +136,16 @@ int pi_check_state(const struct limen_vcpu *vcpu, const struct limen_apic *in)
 	return 0;
 }
 
+/* Who sent the level-triggered ones is not in the state: the VMM is told of both. */
+static void note_levels(struct limen_vcpu *vcpu)
+{
+	unsigned int vector;
+
+	for (vector = PI_FIRST_VECTOR; vector < 256; vector++)
+		if (pi_vapic_is_level(vcpu->pi.page, vector))
+			pi_irqfd_note(&vcpu->vm->irqfds, PI_MSI_LEVEL | vector);
+}
+
 /**
  * pi_set_state() - put state in the place of the local APIC's own
  * @vcpu: the vCPU
@@ -160,6 +170,7 @@ void pi_set_state(struct limen_vcpu *vcpu, const struct limen_apic *in)
 		if (pi_vapic_is_mmio(off))
 			pi_vapic_store(pi->page, off,
 				       pi_vapic_get(in->regs, off));
+	note_levels(vcpu);
 	pi_vapic_set(pi->page, PI_REG_PPR, pi_vapic_ppr(pi->page));
 	pi_vapic_set(pi->page, PI_REG_TMCCT, 0);
 	pi->sw_enabled = pi_vapic_get(in->regs, PI_REG_SVR) & PI_SVR_ENABLED;

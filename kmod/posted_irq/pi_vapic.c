@@ -225,7 +225,7 @@ void pi_vapic_set_id(u8 *page, u32 id, bool x2apic)
 {
 	pi_vapic_store(page, PI_REG_ID, x2apic ? id : id << 24);
 	pi_vapic_store(page, PI_REG_LDR,
-		     x2apic ? (id >> 4) << 16 | BIT(id & 15) : 0);
+		       x2apic ? (id >> 4) << 16 | BIT(id & 15) : 0);
 	pi_vapic_store(page, PI_REG_ICR2, 0);
 }
 

@@ -14,6 +14,7 @@
 #include "../compat.h"
 #include "../fpu.h"
 #include "../host_check.h"
+#include "../ioevent.h"
 #include "../mem.h"
 #include "../npt/npt_mmu.h"
 #include "../run.h"
@@ -353,6 +354,27 @@ void npt_hide_apic(struct limen_vm *vm)
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
 	return fake.npt_fault;
+}
+
+/* ---- eventfds ---- */
+
+bool limen_ioevent_is_at(struct limen_vm *vm, u64 gpa)
+{
+	return fake.ioevents && limen_ioevent_has(fake.ioevents, LIMEN_IOEVENT_MMIO, gpa);
+}
+
+bool limen_ioevent_write(struct limen_vcpu *vcpu, u8 space, u64 addr, u8 len,
+			 u64 val)
+{
+	if (!fake.ioevents || !limen_ioevent_find(fake.ioevents, space, addr, len, val))
+		return false;
+	fake.ioevents_hit++;
+	return true;
+}
+
+bool pi_irqfd_eoi(struct pi_irqfds *irqfds, u8 vector)
+{
+	return fake.resampled == vector;
 }
 
 /* ---- objects that live as long as a test ---- */

@@ -52,6 +52,9 @@ struct fake {
 	int fpu_depth;		/* loads without a save */
 	int npt_fault;		/* what npt_fault() gives */
 	int npt_flushes;
+	struct limen_ioevents *ioevents;	/* what writes signal */
+	int ioevents_hit;
+	int resampled;		/* a vector whose ends only irqfds want; 0: none */
 	u8 *mem;		/* guest memory from 0 to FAKE_MEM, if a test has any */
 };
 

@@ -365,6 +365,26 @@ static void plain_movs_are_decoded(struct kunit *test)
 	}
 }
 
+static void a_mov_tells_where_its_modrm_is(struct kunit *test)
+{
+	static const struct {
+		u8 b[15];
+		u8 mem_at;
+	} rows[] = {
+		{ { 0x89, 0x07 }, 1 },
+		{ { 0x66, 0x41, 0x8b, 0x45, 0x10 }, 3 },
+		{ { 0x65, 0xc7, 0x03, 1, 0, 0, 0 }, 2 },
+		{ { 0xa3, 0x20, 0, 0xe0, 0xfe }, 0 },
+	};
+	struct limen_mov mov;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		KUNIT_EXPECT_EQ(test, 0, limen_insn_mov(rows[i].b, 15, 64, &mov));
+		KUNIT_EXPECT_EQ_MSG(test, mov.mem_at, rows[i].mem_at, "row %d", i);
+	}
+}
+
 static void anything_but_a_plain_mov_is_refused(struct kunit *test)
 {
 	static const u8 insn[][15] = {
@@ -433,6 +453,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(string_io_takes_segment_and_address_size),
 	KUNIT_CASE(ins_writes_to_es_whatever_the_prefix),
 	KUNIT_CASE(plain_movs_are_decoded),
+	KUNIT_CASE(a_mov_tells_where_its_modrm_is),
 	KUNIT_CASE(anything_but_a_plain_mov_is_refused),
 	KUNIT_CASE(random_bytes_are_never_read_past_their_end),
 	{}

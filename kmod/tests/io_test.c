@@ -374,6 +374,137 @@ static void port_policy_faults_reads_constants_and_drops_writes(struct kunit *te
 	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1004ull);
 }
 
+/* MMIO at 0xd0000050: 4 bytes of value 1; at 0xd0001000 and behind: any. Port 0x70. */
+static void add_events(struct kunit *test)
+{
+	static const struct limen_ioevent e[] = {
+		{ .addr = 0xd0000050, .len = 4, .match = 1 },
+		{ .addr = 0xd0001000, .any = true },
+		{ .addr = 0xd0001ffe, .any = true },
+		{ .space = LIMEN_IOEVENT_PORT, .addr = 0x70, .len = 2, .match = 0x1234 },
+	};
+	int i;
+
+	fake.ioevents = kunit_kzalloc(test, struct_size(fake.ioevents, e, ARRAY_SIZE(e)),
+				      GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake.ioevents);
+	for (i = 0; i < ARRAY_SIZE(e); i++)
+		limen_ioevent_insert(fake.ioevents, &e[i]);
+	fake.npt_fault = NPT_NO_MEMORY;
+}
+
+#define STORE(at, ...) { .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { __VA_ARGS__ }, \
+	.npf = { .gpa = (at), .access = LIMEN_ACCESS_WRITE } }
+
+static void store_that_an_eventfd_waits_for_is_done(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		STORE(0xd0000050, 0x89, 0x07),			/* mov %eax, (%rdi) */
+		STORE(0xd0000050, 0xc7, 0x07, 1, 0, 0, 0),	/* movl $1, (%rdi) */
+		STORE(0xd0001000, 0x88, 0x27),			/* mov %ah, (%rdi) */
+		STORE(0xd0001000, 0x48, 0x89, 0x07),		/* mov %rax, (%rdi) */
+		STORE(0xd0001ffe, 0x66, 0x89, 0x07),		/* mov %ax, (%rdi) */
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	add_events(test);
+	vcpu->regs.gpr[LIMEN_RAX] = 0x500000001ull;
+	vcpu->regs.gpr[LIMEN_RDI] = 0xd0001000;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, fake.ioevents_hit, 5);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000 + 2 + 6 + 2 + 3 + 3ull);
+}
+
+static void other_stores_are_the_vmms(struct kunit *test)
+{
+	static const struct limen_exit exits[][1] = {
+		{ STORE(0xd0000050, 0x89, 0x1f) },		/* another value */
+		{ STORE(0xd0000050, 0x88, 0x07) },		/* another length */
+		{ STORE(0xd0000054, 0x89, 0x07) },		/* another place */
+		{ STORE(0xd0001000, 0xf0, 0x09, 0x07) },	/* lock or */
+		{ STORE(0xd0001000, 0xf3, 0xa5) },		/* rep movs */
+		{ STORE(0xd0001000, 0x8b, 0x07) },		/* changed: a load */
+		/* began in the page before, by its address: 4 bytes at (%rsi) */
+		{ STORE(0xd0001000, 0x89, 0x06) },
+		/* and one whose address is not decoded */
+		{ STORE(0xd0001000, 0xa3, 0, 0x10, 0, 0xd0, 0, 0, 0, 0) },
+		/* runs into the next page */
+		{ STORE(0xd0001ffe, 0x89, 0x07) },
+	};
+	static const struct limen_exit odd[] = {
+		/* the CPU pushes an interrupt's frame, or walks page tables */
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { 0x89, 0x07 },
+		  .event = LIMEN_EVENT_VALID | 0x30,
+		  .npf = { .gpa = 0xd0000050, .access = LIMEN_ACCESS_WRITE } },
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { 0x89, 0x07 },
+		  .npf = { .gpa = 0xd0000050, .access = LIMEN_ACCESS_WRITE, .in_walk = true } },
+		{ .kind = LIMEN_KIND_NPF, .nr_insn = 15, .insn = { 0x8b, 0x07 },
+		  .npf = { .gpa = 0xd0000050, .access = LIMEN_ACCESS_READ } },
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	add_events(test);
+	vcpu->regs.gpr[LIMEN_RAX] = 1;
+	vcpu->regs.gpr[LIMEN_RDI] = 0xd0001000;
+	vcpu->regs.gpr[LIMEN_RSI] = 0xd0000ffe;
+	for (i = 0; i < ARRAY_SIZE(exits) + ARRAY_SIZE(odd); i++) {
+		fake_set_script(vcpu, i < ARRAY_SIZE(exits) ? exits[i] :
+				&odd[i - ARRAY_SIZE(exits)], 1);
+		KUNIT_EXPECT_EQ_MSG(test, fake_run(test, vcpu), LIMEN_EXIT_MMIO,
+				    "row %d", i);
+		KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
+	}
+	KUNIT_EXPECT_EQ(test, fake.ioevents_hit, 0);
+}
+
+static void memory_comes_before_an_eventfd(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { STORE(0xd0000050, 0x89, 0x07) };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	add_events(test);
+	fake.npt_fault = NPT_MAPPED;
+	vcpu->regs.gpr[LIMEN_RAX] = 1;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, fake.ioevents_hit, 0);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1000ull);
+}
+
+#define OUT(n, ...) { .kind = LIMEN_KIND_IO, .insn_len = 2, \
+		      .io = { .port = 0x70, .size = (n), __VA_ARGS__ } }
+
+static void out_that_an_eventfd_waits_for_is_done(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { OUT(2), OUT(2) };
+	static const struct limen_exit others[][1] = {
+		{ OUT(1) }, { OUT(4) }, { OUT(2, .in = true) },
+		{ OUT(2, .string = true, .has_seg = true, .addr_size = 8) },
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+	int i;
+
+	add_events(test);
+	/* it comes before the rules */
+	vcpu->vm->nr_policy = 1;
+	vcpu->vm->policy[0] = (struct limen_policy){
+		.kind = LIMEN_POLICY_PORT, .first = 0x70, .last = 0x70,
+		.access = LIMEN_ON_WRITE, .action = LIMEN_DO_EXIT,
+	};
+	vcpu->regs.gpr[LIMEN_RAX] = 0x99991234;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, fake.ioevents_hit, 2);
+	KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1004ull);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		fake_set_script(vcpu, others[i], 1);
+		KUNIT_EXPECT_EQ_MSG(test, fake_run(test, vcpu), LIMEN_EXIT_IO, "row %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, fake.ioevents_hit, 2);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(run_page_has_the_common_facts),
 	KUNIT_CASE(in_fills_rax_by_its_size),
@@ -390,6 +521,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(apic_page_is_memory_like_any_other_in_x2apic_mode),
 	KUNIT_CASE(msr_exit_takes_a_value_or_a_fault),
 	KUNIT_CASE(completion_that_faults_in_a_double_fault_is_a_shutdown),
+	KUNIT_CASE(store_that_an_eventfd_waits_for_is_done),
+	KUNIT_CASE(other_stores_are_the_vmms),
+	KUNIT_CASE(memory_comes_before_an_eventfd),
+	KUNIT_CASE(out_that_an_eventfd_waits_for_is_done),
 	KUNIT_CASE(port_policy_faults_reads_constants_and_drops_writes),
 	{}
 };

@@ -75,6 +75,10 @@ static void state_survives_a_round_trip(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, to->pi.sw_enabled);
 	KUNIT_EXPECT_EQ(test, pi_pick(to), 0xfe);
 	KUNIT_EXPECT_EQ(test, to->pi.esr, from->pi.esr);
+	/* who sent 0x41 is not known any more: the VMM hears of its end */
+	KUNIT_EXPECT_EQ(test, to->vm->irqfds.user_eoi[1], 2ul);
+	KUNIT_EXPECT_EQ(test, to->vm->irqfds.user_eoi[0] | to->vm->irqfds.user_eoi[2] |
+			to->vm->irqfds.user_eoi[3], 0ul);
 }
 
 static void state_right_after_reset_is_valid_in_every_mode(struct kunit *test)

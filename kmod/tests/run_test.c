@@ -395,6 +395,28 @@ static void level_eoi_goes_to_the_vmm_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 1);
 }
 
+static void level_eoi_of_an_irqfd_stays_in_the_kernel(struct kunit *test)
+{
+	static const struct limen_exit exits[] = {
+		{ .kind = LIMEN_KIND_WRMSR, .insn_len = 2 }, CPUID,
+	};
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	fake.resampled = 0x41;
+	pi_wrmsr(vcpu, 0x1b, vcpu->pi.base | PI_BASE_EXTD);
+	pi_post(vcpu, 0x41, true);
+	vcpu->regs.gpr[LIMEN_RCX] = 0x80b;
+	vcpu->regs.gpr[LIMEN_RDX] = 0;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 3);
+	/* one of another vector that ended with it is not lost */
+	__set_bit(0x41, vcpu->pi.eoi);
+	__set_bit(0x42, vcpu->pi.eoi);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_EOI);
+	KUNIT_EXPECT_EQ(test, vcpu->run->eoi.vector, 0x42u);
+}
+
 static void pic_interrupt_is_asked_for_and_delivered(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test);
@@ -504,6 +526,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(hlt_with_something_pending_does_not_sleep),
 	KUNIT_CASE(masked_interrupt_does_not_wake_but_nmi_does),
 	KUNIT_CASE(level_eoi_goes_to_the_vmm_at_once),
+	KUNIT_CASE(level_eoi_of_an_irqfd_stays_in_the_kernel),
 	KUNIT_CASE(pic_interrupt_is_asked_for_and_delivered),
 	KUNIT_CASE(pic_interrupt_waits_for_if_without_spinning),
 	KUNIT_CASE(spurious_inta_delivers_nothing),

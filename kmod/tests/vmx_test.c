@@ -528,7 +528,7 @@ static void x2apic_opens_what_hardware_answers(struct kunit *test)
 			    (msr >= 0x832 && msr <= 0x838) || msr == 0x83e;
 		bool write = msr == 0x808 || msr == 0x80b || msr == 0x83f;
 
-		KUNIT_EXPECT_EQ_MSG(test, bitmap_bits(map, msr), (!read) | (!write) << 1,
+		KUNIT_EXPECT_EQ_MSG(test, bitmap_bits(map, msr), (read ? 0 : 1) | (write ? 0 : 2),
 				    "%#x", msr);
 	}
 }

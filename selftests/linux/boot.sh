@@ -40,5 +40,11 @@ ok $? "what the guest wrote is in the file"
 sees "address inet 10.0.2" "gets an address by DHCP from the user network"
 sees "hwrng virtio_rng" "finds the virtio random source"
 sees "a second" "its clock goes on"
+sees "edge 3" "takes the virtio devices' interrupts as edges"
+# --stats: "notified N" by the kernel, "notify_exits N" through the vCPU's thread
+[ "$(grep -c '^  notified  *[1-9]' /tmp/guest.err)" = 3 ]
+ok $? "every virtio device is notified by its ioeventfd"
+[ "$(grep -c '^  notify_exits  *0$' /tmp/guest.err)" = 3 ]
+ok $? "no notification of a virtio device is an exit to user space"
 echo "1..$n"
 [ $bad = 0 ]

@@ -13,4 +13,5 @@ fi
 ip -4 addr show eth0 2>/dev/null | grep -o 'inet [0-9.]*' | sed 's/^/SEES address /'
 grep -c avx2 /proc/cpuinfo | sed 's/^/SEES avx2 /'
 [ -c /dev/hwrng ] && echo "SEES hwrng $(cat /sys/class/misc/hw_random/rng_current 2>/dev/null)"
+echo "SEES edge $(grep -c 'IO-APIC.*-edge.*virtio' /proc/interrupts)"
 a=$(cat /proc/uptime); sleep 1; echo "SEES a second from ${a% *} to $(cut -d' ' -f1 /proc/uptime)"

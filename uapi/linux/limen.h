@@ -14,12 +14,13 @@
  *   E2BIG      a member that this module does not know is not zero
  *   EINVAL     a flag, a value or a combination is not allowed; nothing changed
  *   EFAULT     a pointer can't be read or written
+ *   EBADF      a descriptor in the argument is not open
  *   EBUSY      too late (the VM has run), or in use by another thread
- *   EEXIST     the range or the id is taken
- *   ENOENT     no such range, index, class or capability
+ *   EEXIST     the range, the id, the eventfd or the match is taken
+ *   ENOENT     no such range, index, class, capability or eventfd
  *   ENOSPC     the caller's buffer is too small; the needed length is stored
  *   ENOMEM     no memory; nothing changed
- *   EMFILE     a limit of this module: vCPUs per VM, ranges per VM
+ *   EMFILE     a limit of this module, per VM: LIMEN_MAX_*
  *   EINTR      a signal is pending; call again after it was handled
  *   EIO        the VM is dead (an inconsistency in the module or the CPU), or
  *              the caller's address space is not the one that made the VM
@@ -41,6 +42,8 @@
 #define LIMEN_MAX_RANGES	64	/* of guest memory, per VM */
 #define LIMEN_MAX_CPUID		256	/* entries of a CPUID table */
 #define LIMEN_MAX_POLICY	64	/* rules per VM */
+#define LIMEN_MAX_IRQFDS	1024	/* per VM */
+#define LIMEN_MAX_IOEVENTFDS	1024	/* per VM */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -58,6 +61,8 @@
 #define LIMEN_MSI		_IO(LIMEN_IOCTL, 0x24)	/* struct limen_msi */
 #define LIMEN_EXTINT		_IO(LIMEN_IOCTL, 0x25)	/* struct limen_extint */
 #define LIMEN_POLICY		_IO(LIMEN_IOCTL, 0x26)	/* struct limen_policy */
+#define LIMEN_IRQFD		_IO(LIMEN_IOCTL, 0x27)	/* struct limen_irqfd */
+#define LIMEN_IOEVENTFD		_IO(LIMEN_IOCTL, 0x28)	/* struct limen_ioeventfd */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -291,6 +296,89 @@ struct limen_policy {
 #define LIMEN_DO_FAULT		1	/* #GP(0) */
 #define LIMEN_DO_CONSTANT	2
 #define LIMEN_DO_EXIT		3	/* to the VMM */
+
+/**
+ * struct limen_irqfd - an eventfd whose signal is an interrupt message
+ * @size:  in: sizeof(struct limen_irqfd)
+ * @flags: LIMEN_IRQFD_*; 0 assigns
+ * @fd:    the eventfd. EBADF if it is not open, EINVAL if it is no eventfd
+ * @resample_fd: with _RESAMPLE an eventfd, else 0
+ * @addr:  message address, as in &struct limen_msi; EINVAL if it is not that of
+ *         the APICs
+ * @data:  message data
+ * @reserved: 0
+ *
+ * From the assignment on, each signal of @fd (a write, or another part of the
+ * kernel) does what LIMEN_MSI with this message does, in the signaller's context
+ * and without any thread of the VMM; signals before it count as one. The signal
+ * is taken out of the eventfd's counter. An interrupt that waits merges with the
+ * next one of its vector: many signals may give one interrupt. A message that no
+ * vCPU takes is lost.
+ *
+ * An eventfd is assigned at most once to a VM (EEXIST). _UPDATE gives one that is
+ * assigned another message, without a gap; a signal during the call has either.
+ * _DEASSIGN (@addr and @data 0) ends it: when the call returns, no signal is an
+ * interrupt any more. Both give ENOENT for an eventfd that is not assigned.
+ * Closing the last descriptor of the eventfd ends it too, and so does the end of
+ * the VM.
+ *
+ * _RESAMPLE, for a level-triggered message (bit 15 of @data, else EINVAL): when a
+ * vCPU ends an interrupt of the message's vector, each @resample_fd of that vector
+ * is signalled; the VMM then signals @fd again if its device still needs service.
+ * There is no LIMEN_EXIT_EOI for a vector that, since the VM was made, came from
+ * nothing else than irqfds with _RESAMPLE; for one that also came from LIMEN_MSI,
+ * from a level-triggered irqfd without _RESAMPLE or from LIMEN_STATE_SET, there are
+ * both. _UPDATE to another vector signals @resample_fd, since the end of an
+ * interrupt of the old one is not reported any more.
+ */
+struct limen_irqfd {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__s32 resample_fd;
+	__u64 addr;
+	__u32 data;
+	__u32 reserved;
+};
+
+#define LIMEN_IRQFD_DEASSIGN	(1u << 0)
+#define LIMEN_IRQFD_UPDATE	(1u << 1)
+#define LIMEN_IRQFD_RESAMPLE	(1u << 2)
+
+/**
+ * struct limen_ioeventfd - a write of the guest that signals an eventfd
+ * @size:  in: sizeof(struct limen_ioeventfd)
+ * @flags: LIMEN_IOEVENTFD_*; 0 assigns, on guest-physical memory, for any value
+ * @addr:  guest-physical address, or port
+ * @match: with _MATCH the value, else 0; EINVAL if it is longer than @len
+ * @len:   bytes of the write: 1, 2, 4, 8 (not for ports), or 0 for any length, not
+ *         with _MATCH
+ * @fd:    the eventfd. EBADF if it is not open, EINVAL if it is no eventfd
+ *
+ * A write that begins at @addr, has this length and, with _MATCH, this value
+ * signals @fd; the instruction is then done, and there is no LIMEN_EXIT_IO or
+ * _MMIO. It comes before the rules of LIMEN_POLICY. Reads, and writes by other
+ * instructions than OUT and plain MOV (string and locked ones, writes across a page's
+ * end), exit as if there were no ioeventfd: the VMM then signals the eventfd itself.
+ * Memory that LIMEN_MAP has put at @addr takes the writes that its rights allow.
+ *
+ * EEXIST if a write could match this one and another. _DEASSIGN takes away the one
+ * with the same @addr, @len, @match and @fd (ENOENT); when the call returns, it
+ * signals no more. Closing the eventfd's descriptors does not end it; the end of
+ * the VM does.
+ */
+struct limen_ioeventfd {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 match;
+	__u32 len;
+	__s32 fd;
+};
+
+#define LIMEN_IOEVENTFD_DEASSIGN	(1u << 0)
+#define LIMEN_IOEVENTFD_PORT		(1u << 1)
+#define LIMEN_IOEVENTFD_MATCH		(1u << 2)
 
 /* ---- a vCPU -------------------------------------------------------------- */
 

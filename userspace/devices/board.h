@@ -69,14 +69,29 @@ void timer_set(struct dev_timer *t, uint64_t at, uint64_t period);
 
 struct irqchip;
 
-/* One device's wire to an interrupt input; inputs are wired OR. */
+/*
+ * One device's wire to an interrupt input; inputs are wired OR. A line with an
+ * eventfd is more than a wire while its input is edge-triggered: each of its own
+ * rising edges is a message, whoever else holds the input, and one that rose while
+ * the input was masked is sent when it no longer is.
+ */
 struct irq_line {
 	struct irqchip *chip;
 	uint32_t gsi;
 	bool level;
+	int fd;			/* eventfd, -1: none */
+	bool open;		/* edge-triggered and not masked */
+	bool routed;		/* open, and the module turns signals of fd into @addr, @data */
+	uint64_t addr;
+	uint32_t data;
+	struct irq_line *next;	/* that has an eventfd */
 };
 
 void irq_line_init(struct irq_line *line, struct irqchip *chip, uint32_t gsi);
+/* give it an eventfd, which the module makes messages of (LIMEN_IRQFD); without
+ * that call in the module we send them */
+int irq_line_eventfd(struct irq_line *line);
+void irq_line_fini(struct irq_line *line);
 void irq_line_set(struct irq_line *line, bool level);
 void irq_line_pulse(struct irq_line *line);
 

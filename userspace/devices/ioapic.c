@@ -4,6 +4,8 @@
  * (version 0x20). An interrupt leaves as a message, LIMEN_MSI; the end of a
  * level-triggered one comes back as LIMEN_EXIT_EOI.
  */
+#include <unistd.h>
+
 #include "irqchip.h"
 
 #define REG_SELECT	0x00
@@ -27,22 +29,63 @@
 
 /* SDM Vol. 3, "Message Address Register Format", "Message Data Register
  * Format": a logical lowest-priority message needs the redirection hint. */
+static bool message(uint64_t rte, uint64_t *addr, uint32_t *data)
+{
+	uint32_t mode = rte >> RTE_MODE_SHIFT & 7;
+
+	*addr = LAPIC_BASE | (rte >> 56) << 12;
+	*data = (rte & RTE_VECTOR) | mode << 8;
+	if (rte & RTE_LOGICAL)
+		*addr |= 1 << 2;
+	if (mode == MODE_LOWEST)
+		*addr |= 1 << 3;
+	if (rte & RTE_LEVEL)
+		*data |= 1 << 15 | 1 << 14;
+	/* ExtINT would ask the 8259A, which has its own wire to the CPU. */
+	return mode != MODE_EXTINT;
+}
+
 static void send(struct irqchip *chip, const struct ioapic_pin *p)
 {
-	uint32_t mode = p->rte >> RTE_MODE_SHIFT & 7;
-	uint64_t addr = LAPIC_BASE | (p->rte >> 56) << 12;
-	uint32_t data = (p->rte & RTE_VECTOR) | mode << 8;
+	uint64_t addr;
+	uint32_t data;
 
-	/* ExtINT would ask the 8259A, which has its own wire to the CPU. */
-	if (mode == MODE_EXTINT)
+	if (message(p->rte, &addr, &data))
+		(void)limen_msi(chip->board->vm, addr, data);
+}
+
+void ioapic_rise(struct irqchip *chip, struct irq_line *line)
+{
+	const uint64_t one = 1;
+
+	if (!line->routed)
+		(void)limen_msi(chip->board->vm, line->addr, line->data);
+	else if (write(line->fd, &one, sizeof(one)) < 0)
+		return;		/* full: the module has it in its hands */
+}
+
+void ioapic_route(struct irqchip *chip, struct irq_line *line)
+{
+	uint64_t rte = chip->pin[ioapic_pin_of(line->gsi)].rte, addr;
+	struct limen_vm *vm = chip->board->vm;
+	bool before = line->open;
+	uint32_t data;
+
+	line->open = message(rte, &addr, &data) && !(rte & (RTE_MASKED | RTE_LEVEL));
+	if (!line->open) {
+		if (line->routed)
+			(void)limen_irqfd_deassign(vm, line->fd);
+		line->routed = false;
 		return;
-	if (p->rte & RTE_LOGICAL)
-		addr |= 1 << 2;
-	if (mode == MODE_LOWEST)
-		addr |= 1 << 3;
-	if (p->rte & RTE_LEVEL)
-		data |= 1 << 15 | 1 << 14;
-	(void)limen_msi(chip->board->vm, addr, data);
+	}
+	if (!line->routed)
+		line->routed = !limen_irqfd_assign(vm, line->fd, -1, addr, data);
+	else if (addr != line->addr || data != line->data)
+		(void)limen_irqfd_update(vm, line->fd, addr, data);
+	line->addr = addr;
+	line->data = data;
+	if (!before && line->level)
+		ioapic_rise(chip, line);
 }
 
 /* a level-triggered input that is asserted and not yet in service */
@@ -55,7 +98,7 @@ static void service_level(struct irqchip *chip, struct ioapic_pin *p)
 	send(chip, p);
 }
 
-void ioapic_set(struct irqchip *chip, uint32_t pin, bool level)
+void ioapic_set(struct irqchip *chip, uint32_t pin, bool level, bool edge)
 {
 	struct ioapic_pin *p = &chip->pin[pin];
 	bool rising = level && !p->level;
@@ -63,7 +106,7 @@ void ioapic_set(struct irqchip *chip, uint32_t pin, bool level)
 	p->level = level;
 	if (p->rte & RTE_LEVEL)
 		service_level(chip, p);
-	else if (rising && !(p->rte & RTE_MASKED))
+	else if (edge && rising && !(p->rte & RTE_MASKED))
 		send(chip, p);	/* a masked edge is lost */
 }
 
@@ -94,6 +137,9 @@ static void rte_write(struct irqchip *chip, uint32_t index, uint32_t v)
 	if (!(p->rte & RTE_LEVEL))
 		p->rte &= ~RTE_REMOTE_IRR;
 	service_level(chip, p);
+	for (struct irq_line *line = chip->events; line; line = line->next)
+		if (ioapic_pin_of(line->gsi) == index / 2)
+			ioapic_route(chip, line);
 }
 
 static uint32_t window_read(const struct irqchip *chip)

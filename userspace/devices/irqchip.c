@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "irqchip.h"
 
@@ -43,6 +45,43 @@ void irq_line_init(struct irq_line *line, struct irqchip *chip, uint32_t gsi)
 	line->chip = chip;
 	line->gsi = gsi < NR_GSI ? gsi : 0;
 	line->level = false;
+	line->fd = -1;
+}
+
+int irq_line_eventfd(struct irq_line *line)
+{
+	struct irqchip *chip = line->chip;
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	pthread_mutex_lock(&chip->lock);
+	line->fd = fd;
+	line->next = chip->events;
+	chip->events = line;
+	ioapic_route(chip, line);
+	pthread_mutex_unlock(&chip->lock);
+	return 0;
+}
+
+void irq_line_fini(struct irq_line *line)
+{
+	struct irqchip *chip = line->chip;
+	struct irq_line **p;
+
+	if (line->fd < 0)
+		return;
+	pthread_mutex_lock(&chip->lock);
+	for (p = &chip->events; *p; p = &(*p)->next) {
+		if (*p == line) {
+			*p = line->next;
+			break;
+		}
+	}
+	/* the last descriptor: the module forgets it too */
+	close(line->fd);
+	line->fd = -1;
+	pthread_mutex_unlock(&chip->lock);
 }
 
 static void line_set(struct irq_line *line, bool level)
@@ -55,11 +94,13 @@ static void line_set(struct irq_line *line, bool level)
 		return;
 	line->level = level;
 	*count += level ? 1 : -1;
+	if (level && line->open)
+		ioapic_rise(chip, line);
 	if (before == !!*count)
 		return;
 	if (line->gsi < 16)
 		pic_set(chip, line->gsi, level);
-	ioapic_set(chip, line->gsi ? line->gsi : 2, level);
+	ioapic_set(chip, ioapic_pin_of(line->gsi), level, line->fd < 0);
 }
 
 void irq_line_set(struct irq_line *line, bool level)

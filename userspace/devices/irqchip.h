@@ -30,7 +30,14 @@ struct irqchip {
 	uint32_t ioapic_select;
 	uint32_t ioapic_id;
 	struct ioapic_pin pin[NR_GSI];
+	struct irq_line *events;	/* those with an eventfd */
 };
+
+/* the 8254's interrupt is on pin 2, as the MADT says */
+static inline uint32_t ioapic_pin_of(uint32_t gsi)
+{
+	return gsi ? gsi : 2;
+}
 
 /* pic.c */
 int pic_init(struct irqchip *chip);
@@ -38,7 +45,11 @@ void pic_set(struct irqchip *chip, uint32_t irq, bool level);
 uint32_t pic_acknowledge(struct irqchip *chip);
 /* ioapic.c */
 int ioapic_init(struct irqchip *chip);
-void ioapic_set(struct irqchip *chip, uint32_t pin, bool level);
+/* @edge: a rising edge is a message */
+void ioapic_set(struct irqchip *chip, uint32_t pin, bool level, bool edge);
+/* the input's messages may have changed: tell the module */
+void ioapic_route(struct irqchip *chip, struct irq_line *line);
+void ioapic_rise(struct irqchip *chip, struct irq_line *line);
 void ioapic_eoi(struct irqchip *chip, uint32_t vector);
 
 #endif

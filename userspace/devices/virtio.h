@@ -8,9 +8,14 @@
  * read once, checked, and used from our copy. A chain that doesn't fit the
  * rules breaks the device (DEVICE_NEEDS_RESET), never the VMM.
  *
+ * Each device has an I/O thread (virtio_io.c, or the type's own), so that a vCPU
+ * that notifies a queue runs on: the write to QueueNotify signals the queue's
+ * eventfd in the kernel (LIMEN_IOEVENTFD), and the thread waits for that. A write
+ * that reaches the register file signals it there.
+ *
  * Locking: all of struct virtio_dev is under its lock, which is also the lock
- * of its region on the bus. Device types with a thread of their own take it to
- * pop and push, and let it go for the I/O in between.
+ * of its region on the bus. The I/O thread takes it to pop and push, and may let it
+ * go for the I/O in between.
  */
 #ifndef LIMEN_VIRTIO_H
 #define LIMEN_VIRTIO_H
@@ -68,7 +73,7 @@ struct virtio_ops {
 	uint32_t id;
 	uint32_t nr_queues;
 	/* all optional, called with the lock held */
-	void (*notify)(struct virtio_dev *dev, uint32_t queue);
+	void (*notify)(struct virtio_dev *dev, uint32_t queue);	/* I/O thread */
 	void (*started)(struct virtio_dev *dev);	/* DRIVER_OK */
 	void (*reset)(struct virtio_dev *dev);	/* may drop the lock to wait */
 };
@@ -86,6 +91,13 @@ struct virtio_dev {
 	struct virtq vq[VIRTIO_MAX_QUEUES];
 	const void *config;
 	uint32_t config_len;
+	int kick[VIRTIO_MAX_QUEUES];	/* eventfds: the guest has notified the queue */
+	int wake;			/* eventfd: look at @stop, or go on */
+	pthread_t thread;
+	bool has_thread;
+	atomic_bool stop;
+	_Atomic uint64_t kicks;		/* signals that the thread took */
+	_Atomic uint64_t notify_exits;	/* notifications that were an exit */
 };
 
 /* Common part of each device type's create. @index is the slot, below
@@ -98,6 +110,17 @@ bool virtio_is_live(const struct virtio_dev *dev);
 /* the guest broke the rules */
 void virtio_broken(struct virtio_dev *dev);
 void virtio_interrupt(struct virtio_dev *dev);
+
+/* virtio_io.c. Threads: @fn is the type's own, or virtio_io_thread */
+int virtio_io_init(struct virtio_dev *dev);
+void virtio_io_fini(struct virtio_dev *dev);
+int virtio_io_start(struct virtio_dev *dev, void *(*fn)(void *));
+/* returns when the thread has ended; before the type's own state goes */
+void virtio_io_stop(struct virtio_dev *dev);
+void *virtio_io_thread(void *dev);
+void virtio_signal_fd(int fd);
+/* take an eventfd's count, 0 if it was not signalled */
+uint64_t virtio_take_fd(int fd);
 
 /* virtqueue.c; 1 with a chain, 0 if the queue is empty (or not live), -1 if the
  * device is broken now */

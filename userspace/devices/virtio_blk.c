@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio block device (virtio 1.2, "Block Device") on a raw file or a block
- * device of the host. A thread does the I/O, so the vCPU that notified runs on;
- * requests are answered in order.
+ * device of the host. The I/O thread answers requests in order, without the
+ * device's lock while it reads or writes.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,10 +26,8 @@ struct blk {
 	uint64_t size;
 	struct virtio_blk_config config;
 	char id[ID_LEN];
-	pthread_t thread;
-	pthread_cond_t work;	/* to the thread: notified, or stop */
 	pthread_cond_t idle;	/* from the thread: busy became false */
-	bool notified, busy, stop;
+	bool busy;
 	struct virtq_chain chain;	/* the thread's */
 };
 
@@ -120,11 +118,12 @@ static uint32_t serve(struct blk *b, struct virtq_chain *c)
 	return written + 1;
 }
 
-static void drain(struct blk *b)
+static void blk_notify(struct virtio_dev *dev, uint32_t queue)
 {
-	struct virtq *vq = &b->dev.vq[0];
+	struct blk *b = (struct blk *)dev;
+	struct virtq *vq = &dev->vq[queue];
 
-	while (!b->stop && virtq_pop(&b->dev, vq, &b->chain) > 0) {
+	while (!atomic_load(&dev->stop) && virtq_pop(dev, vq, &b->chain) > 0) {
 		uint32_t written;
 
 		b->busy = true;
@@ -139,32 +138,6 @@ static void drain(struct blk *b)
 	}
 }
 
-static void *blk_thread(void *opaque)
-{
-	struct blk *b = opaque;
-
-	pthread_mutex_lock(&b->dev.lock);
-	while (!b->stop) {
-		if (!b->notified) {
-			pthread_cond_wait(&b->work, &b->dev.lock);
-			continue;
-		}
-		b->notified = false;
-		drain(b);
-	}
-	pthread_mutex_unlock(&b->dev.lock);
-	return NULL;
-}
-
-static void blk_notify(struct virtio_dev *dev, uint32_t queue)
-{
-	struct blk *b = (struct blk *)dev;
-
-	(void)queue;
-	b->notified = true;
-	pthread_cond_signal(&b->work);
-}
-
 /* A reset is done when no buffer is in use any more. */
 static void blk_reset(struct virtio_dev *dev)
 {
@@ -172,7 +145,6 @@ static void blk_reset(struct virtio_dev *dev)
 
 	while (b->busy)
 		pthread_cond_wait(&b->idle, &dev->lock);
-	b->notified = false;
 }
 
 static const struct virtio_ops blk_ops = {
@@ -220,17 +192,15 @@ struct virtio_dev *virtio_blk_create(struct board *board, uint32_t index,
 	memcpy(b->id, "limen-disk-", 11);
 	b->id[11] = '0' + index / 10;
 	b->id[12] = '0' + index % 10;
-	pthread_cond_init(&b->work, NULL);
 	pthread_cond_init(&b->idle, NULL);
 	*err = virtio_init(&b->dev, board, index, &blk_ops, features, &b->config,
 			   sizeof(b->config));
 	if (*err)
 		goto err_free;
-	*err = -pthread_create(&b->thread, NULL, blk_thread, b);
-	if (*err)
-		goto err_free;
-	return &b->dev;
-
+	*err = virtio_io_start(&b->dev, virtio_io_thread);
+	if (!*err)
+		return &b->dev;
+	virtio_fini(&b->dev);
 err_free:
 	free(b);
 	return NULL;
@@ -240,13 +210,8 @@ void virtio_blk_destroy(struct virtio_dev *dev)
 {
 	struct blk *b = (struct blk *)dev;
 
-	pthread_mutex_lock(&dev->lock);
-	b->stop = true;
-	pthread_cond_signal(&b->work);
-	pthread_mutex_unlock(&dev->lock);
-	pthread_join(b->thread, NULL);
+	virtio_io_stop(dev);
 	close(b->fd);
-	pthread_cond_destroy(&b->work);
 	pthread_cond_destroy(&b->idle);
 	virtio_fini(dev);
 	free(b);

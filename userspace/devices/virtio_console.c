@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio console with one port (virtio 1.2, "Console Device"). Output is
- * written in the vCPU's thread; input comes from the main thread, as much as
+ * written in the I/O thread; input comes from the main thread, as much as
  * the guest has buffers for.
  */
 #include <errno.h>
@@ -96,12 +96,16 @@ struct virtio_dev *virtio_console_create(struct board *b, uint32_t index,
 		return NULL;
 	c->chr = chr;
 	if (virtio_init(&c->dev, b, index, &console_ops, 0, config,
-			sizeof(config))) {
-		free(c);
-		return NULL;
+			sizeof(config)))
+		goto err_free;
+	if (!virtio_io_start(&c->dev, virtio_io_thread)) {
+		chardev_attach(chr, console_room, console_input, c);
+		return &c->dev;
 	}
-	chardev_attach(chr, console_room, console_input, c);
-	return &c->dev;
+	virtio_fini(&c->dev);
+err_free:
+	free(c);
+	return NULL;
 }
 
 void virtio_console_destroy(struct virtio_dev *dev)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The register file of a virtio device over MMIO, version 2 (virtio 1.2,
- * "MMIO Device Register Layout"). The interrupt is level-triggered: asserted
- * while the interrupt status is not zero.
+ * "MMIO Device Register Layout"). The interrupt line is asserted while the interrupt
+ * status is not zero. To the guest it is described as edge-triggered: then it needs
+ * no end of interrupt, and each edge is a message of its own.
  */
 #include <errno.h>
 #include <string.h>
@@ -183,9 +184,10 @@ static void reg_write(struct virtio_dev *dev, uint32_t reg, uint32_t v)
 		dev->queue_sel = v;
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
-		if (v < dev->ops->nr_queues && virtio_is_live(dev) &&
-		    dev->ops->notify)
-			dev->ops->notify(dev, v);
+		/* what the module did not take: see LIMEN_IOEVENTFD */
+		dev->notify_exits++;
+		if (v < dev->ops->nr_queues)
+			virtio_signal_fd(dev->kick[v]);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		set_interrupts(dev, dev->interrupts & ~v);
@@ -224,6 +226,8 @@ int virtio_init(struct virtio_dev *dev, struct board *b, uint32_t index,
 		const struct virtio_ops *ops, uint64_t features,
 		const void *config, uint32_t config_len)
 {
+	int err;
+
 	if (index >= VIRTIO_MAX_DEVICES)
 		return -EMFILE;
 	pthread_mutex_init(&dev->lock, NULL);
@@ -236,11 +240,21 @@ int virtio_init(struct virtio_dev *dev, struct board *b, uint32_t index,
 	dev->base = VIRTIO_BASE + index * VIRTIO_STRIDE;
 	dev->gsi = GSI_VIRTIO + index % NR_GSI_VIRTIO;
 	irq_line_init(&dev->irq, b->irqs, dev->gsi);
-	return board_mmio(b, "virtio", dev->base, VIRTIO_STRIDE, 4, mmio_access,
-			  dev, &dev->lock);
+	err = virtio_io_init(dev);
+	if (!err)
+		err = irq_line_eventfd(&dev->irq);
+	if (!err)
+		err = board_mmio(b, "virtio", dev->base, VIRTIO_STRIDE, 4,
+				 mmio_access, dev, &dev->lock);
+	if (err)
+		virtio_fini(dev);
+	return err;
 }
 
 void virtio_fini(struct virtio_dev *dev)
 {
+	virtio_io_stop(dev);
+	irq_line_fini(&dev->irq);
+	virtio_io_fini(dev);
 	pthread_mutex_destroy(&dev->lock);
 }

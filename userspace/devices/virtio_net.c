@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio network device (virtio 1.2, "Network Device") without offloads. One
- * thread serves both directions and is the only one that calls the backend;
- * a notification of the guest wakes it through an eventfd.
+ * thread serves both directions and is the only one that calls the backend.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "net.h"
 
@@ -18,6 +15,8 @@
 #define HDR_LEN		sizeof(struct virtio_net_hdr_v1)
 
 enum { RECEIVE, TRANSMIT };
+
+#define OWN_FDS		3	/* two queues, and wake */
 
 struct frame {
 	uint32_t len;
@@ -28,14 +27,11 @@ struct nic {
 	struct virtio_dev dev;
 	struct net_backend *backend;
 	struct virtio_net_config config;
-	pthread_t thread;
-	int wake;
-	atomic_bool stop;
 	/* the thread's */
 	struct virtq_chain chain;
 	struct frame queue[QUEUE_LEN];	/* to the guest */
 	uint32_t head, count;
-	struct pollfd fds[NET_MAX_FDS + 1];
+	struct pollfd fds[OWN_FDS + NET_MAX_FDS];
 };
 
 void net_receive(struct net_backend *n, const void *frame, size_t len)
@@ -78,14 +74,6 @@ static void flush_receive(struct nic *nic)
 	pthread_mutex_unlock(&nic->dev.lock);
 }
 
-static void wake(struct nic *nic)
-{
-	const uint64_t one = 1;
-	ssize_t n = write(nic->wake, &one, sizeof(one));
-
-	(void)n;	/* can only fail when it is awake a million times over */
-}
-
 static void flush_transmit(struct nic *nic)
 {
 	struct virtq *vq = &nic->dev.vq[TRANSMIT];
@@ -111,45 +99,40 @@ static void flush_transmit(struct nic *nic)
 			nic->backend->send(nic->backend, frame, len);
 	}
 	if (more)
-		wake(nic);
+		virtio_signal_fd(nic->dev.wake);
 }
 
 static void *nic_thread(void *opaque)
 {
 	struct nic *nic = opaque;
+	struct virtio_dev *dev = &nic->dev;
 
-	while (!atomic_load(&nic->stop)) {
+	while (!atomic_load(&dev->stop)) {
+		const int own[OWN_FDS] = { dev->kick[0], dev->kick[1], dev->wake };
 		int timeout = 1000;
 		uint32_t n = 0;
-		uint64_t v;
 
-		nic->fds[0] = (struct pollfd){ .fd = nic->wake, .events = POLLIN };
+		for (int i = 0; i < OWN_FDS; i++)
+			nic->fds[i] = (struct pollfd){ .fd = own[i], .events = POLLIN };
 		/* with a full queue the backend waits: no frame is lost */
 		if (nic->count < QUEUE_LEN / 2)
-			n = nic->backend->prepare(nic->backend, nic->fds + 1,
+			n = nic->backend->prepare(nic->backend, nic->fds + OWN_FDS,
 						  NET_MAX_FDS, &timeout);
-		if (poll(nic->fds, n + 1, timeout) < 0)
+		if (poll(nic->fds, OWN_FDS + n, timeout) < 0)
 			continue;
-		if (nic->fds[0].revents && read(nic->wake, &v, sizeof(v)) < 0)
-			continue;
+		dev->kicks += virtio_take_fd(dev->kick[0]) + virtio_take_fd(dev->kick[1]);
+		virtio_take_fd(dev->wake);
 		if (nic->count < QUEUE_LEN / 2)
-			nic->backend->dispatch(nic->backend, nic->fds + 1, n);
+			nic->backend->dispatch(nic->backend, nic->fds + OWN_FDS, n);
 		flush_transmit(nic);
 		flush_receive(nic);
 	}
 	return NULL;
 }
 
-static void nic_notify(struct virtio_dev *dev, uint32_t queue)
-{
-	(void)queue;
-	wake((struct nic *)dev);
-}
-
 static const struct virtio_ops nic_ops = {
 	.id = VIRTIO_TYPE_NET,
 	.nr_queues = 2,
-	.notify = nic_notify,
 };
 
 /* locally administered, unicast; random so that two guests on one tap bridge
@@ -176,18 +159,14 @@ struct virtio_dev *virtio_net_create(struct board *b, uint32_t index,
 	backend->nic = &nic->dev;
 	make_mac(nic->config.mac);
 	nic->config.status = htole16(VIRTIO_NET_S_LINK_UP);
-	nic->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (nic->wake < 0) {
-		*err = -errno;
-		goto err_free;
-	}
 	*err = virtio_init(&nic->dev, b, index, &nic_ops, features, &nic->config,
 			   sizeof(nic->config));
-	if (!*err)
-		*err = -pthread_create(&nic->thread, NULL, nic_thread, nic);
+	if (*err)
+		goto err_free;
+	*err = virtio_io_start(&nic->dev, nic_thread);
 	if (!*err)
 		return &nic->dev;
-	close(nic->wake);
+	virtio_fini(&nic->dev);
 err_free:
 	free(nic);
 err_backend:
@@ -199,11 +178,8 @@ void virtio_net_destroy(struct virtio_dev *dev)
 {
 	struct nic *nic = (struct nic *)dev;
 
-	atomic_store(&nic->stop, true);
-	wake(nic);
-	pthread_join(nic->thread, NULL);
+	virtio_io_stop(dev);
 	nic->backend->destroy(nic->backend);
-	close(nic->wake);
 	virtio_fini(dev);
 	free(nic);
 }

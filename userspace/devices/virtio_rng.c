@@ -43,11 +43,14 @@ struct virtio_dev *virtio_rng_create(struct board *b, uint32_t index)
 
 	if (!r)
 		return NULL;
-	if (virtio_init(&r->dev, b, index, &rng_ops, 0, NULL, 0)) {
-		free(r);
-		return NULL;
-	}
-	return &r->dev;
+	if (virtio_init(&r->dev, b, index, &rng_ops, 0, NULL, 0))
+		goto err_free;
+	if (!virtio_io_start(&r->dev, virtio_io_thread))
+		return &r->dev;
+	virtio_fini(&r->dev);
+err_free:
+	free(r);
+	return NULL;
 }
 
 void virtio_rng_destroy(struct virtio_dev *dev)

@@ -12,8 +12,9 @@
  * about it. Addresses: gpa is guest-physical, gva guest-linear, hva in this
  * process. Lengths are in bytes.
  *
- * Threads: one thread per vCPU runs it; limen_vcpu_kick(), limen_msi() and
- * limen_extint() may be called from any thread. Ranges of memory and of a bus
+ * Threads: one thread per vCPU runs it; limen_vcpu_kick(), limen_msi(),
+ * limen_extint(), limen_irqfd_*() and limen_ioeventfd_*() may be called from any
+ * thread. Ranges of memory and of a bus
  * may be added while vCPUs run.
  */
 #ifndef LIBLIMEN_H
@@ -157,6 +158,43 @@ int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data);
 int limen_extint(struct limen_vm *vm, uint32_t level);
 /** limen_policy() - add a rule; @p->size is set here */
 int limen_policy(struct limen_vm *vm, struct limen_policy *p);
+
+/**
+ * limen_irqfd_assign() - from now on a signal of an eventfd is an interrupt message
+ * @fd:       the eventfd; closing its last descriptor ends it
+ * @resample: eventfd that is signalled at the end of a level-triggered one, -1: none
+ * @addr:     message address and @data, as for limen_msi()
+ *
+ * Return: 0; -EEXIST if the eventfd is assigned already, -EMFILE for more than
+ * LIMEN_MAX_IRQFDS, -ENOTTY if the module is older than this call.
+ */
+int limen_irqfd_assign(struct limen_vm *vm, int fd, int resample, uint64_t addr,
+		       uint32_t data);
+/** limen_irqfd_update() - another message, without a gap; -ENOENT */
+int limen_irqfd_update(struct limen_vm *vm, int fd, uint64_t addr, uint32_t data);
+/** limen_irqfd_deassign() - no signal is an interrupt when it returns; -ENOENT */
+int limen_irqfd_deassign(struct limen_vm *vm, int fd);
+
+/**
+ * limen_ioeventfd_assign() - a write of the guest signals an eventfd
+ * @space: LIMEN_BUS_PORT or LIMEN_BUS_MMIO
+ * @addr:  port or gpa
+ * @len:   bytes of the write, 0 for any
+ * @match: the value, NULL for any
+ * @fd:    the eventfd
+ *
+ * Such a write is no exit. The module leaves some to the VMM (string port writes,
+ * stores by other instructions than MOV): they come to the region of the bus that
+ * holds @addr, whose handler must signal @fd itself.
+ *
+ * Return: 0; -EEXIST if a write could match two, -EMFILE for more than
+ * LIMEN_MAX_IOEVENTFDS, -ENOTTY if the module is older than this call.
+ */
+int limen_ioeventfd_assign(struct limen_vm *vm, int space, uint64_t addr,
+			   uint32_t len, const uint64_t *match, int fd);
+/** limen_ioeventfd_deassign() - all as it was assigned, else -ENOENT */
+int limen_ioeventfd_deassign(struct limen_vm *vm, int space, uint64_t addr,
+			     uint32_t len, const uint64_t *match, int fd);
 
 /* ---- a vCPU -------------------------------------------------------------- */
 

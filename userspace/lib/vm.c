@@ -54,11 +54,12 @@ const char *limen_strerror(int err)
 	case EPROTO:	return "the module and this library do not agree (another ABI, or a field that makes no sense): use the ones that were built together";
 	case EOPNOTSUPP: return "this CPU or this module can't; 'limen info' says why";
 	case EBUSY:	return "too late (the VM has run), or in use by another thread";
-	case EMFILE:	return "a limit of the module (vCPUs or ranges per VM) or of open files: lower --cpus, or see ulimit -n";
+	case EMFILE:	return "a limit of the module (vCPUs, ranges or eventfds per VM) or of open files: lower --cpus, or see ulimit -n";
 	case ENOMEM:	return "no memory: lower --memory or close other programs";
 	case EIO:	return "the VM is dead: look at the kernel log (dmesg) and report it";
 	case E2BIG:	return "the module is older than this program and lacks something it asks for";
-	case EEXIST:	return "the range or the id is taken";
+	case EBADF:	return "an eventfd is not open";
+	case EEXIST:	return "the range, the id or the eventfd is taken";
 	case EINVAL:	return "a value or a combination is not allowed";
 	default:	return strerror(-err);
 	}
@@ -338,4 +339,62 @@ int limen_policy(struct limen_vm *vm, struct limen_policy *p)
 {
 	p->size = sizeof(*p);
 	return limen_call(vm->fd, LIMEN_POLICY, p);
+}
+
+static int irqfd(struct limen_vm *vm, uint32_t flags, int fd, int resample,
+		 uint64_t addr, uint32_t data)
+{
+	struct limen_irqfd arg = {
+		.size = sizeof(arg), .flags = flags, .fd = fd,
+		.resample_fd = resample, .addr = addr, .data = data,
+	};
+
+	return limen_call(vm->fd, LIMEN_IRQFD, &arg);
+}
+
+int limen_irqfd_assign(struct limen_vm *vm, int fd, int resample, uint64_t addr,
+		       uint32_t data)
+{
+	if (resample < 0)
+		return irqfd(vm, 0, fd, 0, addr, data);
+	return irqfd(vm, LIMEN_IRQFD_RESAMPLE, fd, resample, addr, data);
+}
+
+int limen_irqfd_update(struct limen_vm *vm, int fd, uint64_t addr, uint32_t data)
+{
+	return irqfd(vm, LIMEN_IRQFD_UPDATE, fd, 0, addr, data);
+}
+
+int limen_irqfd_deassign(struct limen_vm *vm, int fd)
+{
+	return irqfd(vm, LIMEN_IRQFD_DEASSIGN, fd, 0, 0, 0);
+}
+
+static int ioeventfd(struct limen_vm *vm, uint32_t flags, int space, uint64_t addr,
+		     uint32_t len, const uint64_t *match, int fd)
+{
+	struct limen_ioeventfd arg = {
+		.size = sizeof(arg), .addr = addr, .len = len, .fd = fd,
+		.flags = flags, .match = match ? *match : 0,
+	};
+
+	if (space != LIMEN_BUS_PORT && space != LIMEN_BUS_MMIO)
+		return -EINVAL;
+	if (space == LIMEN_BUS_PORT)
+		arg.flags |= LIMEN_IOEVENTFD_PORT;
+	if (match)
+		arg.flags |= LIMEN_IOEVENTFD_MATCH;
+	return limen_call(vm->fd, LIMEN_IOEVENTFD, &arg);
+}
+
+int limen_ioeventfd_assign(struct limen_vm *vm, int space, uint64_t addr,
+			   uint32_t len, const uint64_t *match, int fd)
+{
+	return ioeventfd(vm, 0, space, addr, len, match, fd);
+}
+
+int limen_ioeventfd_deassign(struct limen_vm *vm, int space, uint64_t addr,
+			     uint32_t len, const uint64_t *match, int fd)
+{
+	return ioeventfd(vm, LIMEN_IOEVENTFD_DEASSIGN, space, addr, len, match, fd);
 }

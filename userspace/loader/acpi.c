@@ -99,8 +99,8 @@ static void dsdt_virtio(struct aml *a, const struct boot *b, uint32_t n)
 	aml_bytes(a, "\x86\x09\x00\x01", 4);	/* Memory32Fixed, writable */
 	aml_u32(a, b->virtio_base + n * b->virtio_stride);
 	aml_u32(a, b->virtio_stride);
-	/* Extended Interrupt: consumer, level, active high, shared */
-	aml_bytes(a, "\x89\x06\x00\x09\x01", 5);
+	/* Extended Interrupt: consumer, edge, active high, shared */
+	aml_bytes(a, "\x89\x06\x00\x0b\x01", 5);
 	aml_u32(a, b->virtio_gsi + n % b->virtio_nr_gsi);
 	aml_bytes(a, "\x79\x00", 2);		/* end tag */
 	aml_close(a, crs);

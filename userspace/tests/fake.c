@@ -122,6 +122,27 @@ static int fake_cpuid_get(struct limen_cpuid *c)
 	return 0;
 }
 
+static int fake_irqfd(const struct limen_irqfd *arg)
+{
+	if (arg->flags & LIMEN_IRQFD_DEASSIGN) {
+		fake.irqfd_deassigns++;
+		return 0;
+	}
+	if (arg->flags & LIMEN_IRQFD_UPDATE)
+		fake.irqfd_updates++;
+	else
+		fake.irqfds++;
+	fake.irqfd = *arg;
+	return 0;
+}
+
+static int fake_ioeventfd(const struct limen_ioeventfd *arg)
+{
+	if (fake.nr_ioeventfds < ARRAY_SIZE(fake.ioeventfd))
+		fake.ioeventfd[fake.nr_ioeventfds++] = *arg;
+	return 0;
+}
+
 static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct limen_info *info = arg;
@@ -146,6 +167,14 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		fake.extints++;
 		fake.extint = extint->level;
 		return 0;
+	case LIMEN_IRQFD:
+		if (!fake.no_eventfds)
+			return fake_irqfd(arg);
+		break;
+	case LIMEN_IOEVENTFD:
+		if (!fake.no_eventfds)
+			return fake_ioeventfd(arg);
+		break;
 	case LIMEN_KICK:
 		fake.kicks++;
 		return 0;

@@ -65,6 +65,11 @@ struct fake {
 	uint32_t msi_data, extint;
 	uint32_t apic_offset, apic_value, apic_writes;
 	uint32_t kicks;
+	bool no_eventfds;	/* an older module: ENOTTY */
+	struct limen_irqfd irqfd;	/* the last one assigned or updated */
+	uint32_t irqfds, irqfd_updates, irqfd_deassigns;
+	struct limen_ioeventfd ioeventfd[8];
+	uint32_t nr_ioeventfds;
 	/* LIMEN_RUN; 0 or -errno */
 	int (*run)(struct limen_run *run);
 };

@@ -159,8 +159,10 @@ TEST(virtio_rng_fills_and_interrupts)
 	mmio_write(&v.r, 0xfec00010, 4, 0x8041);
 	desc(&v, 0, 0, BUF, 64, VRING_DESC_F_WRITE, 0);
 	offer(&v, 0, 0);
-	EXPECT_EQ(used_idx(&v, 0), 1);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
 	EXPECT_EQ(used_len(&v, 0, 0), 64);
+	/* the thread signals before it lets the device go */
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 	EXPECT_TRUE(memcmp(v.r.ram + BUF, zero, 64));
 	EXPECT_EQ(fake.msis, 1);
 	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
@@ -179,17 +181,182 @@ TEST(virtio_event_index_suppresses_interrupts)
 	bring_up(&v, 1, 1 << 29);
 	desc(&v, 0, 0, BUF, 8, VRING_DESC_F_WRITE, 0);
 	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
 	set(&v, VIRTIO_MMIO_INTERRUPT_ACK, 1);
 	/* used_event: tell me after the fourth */
 	((uint16_t *)(v.r.ram + AVAIL(0)))[2 + NUM] = 3;
 	offer(&v, 0, 0);
 	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 3));
 	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 4));
 	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 	/* avail_event: where we stopped */
 	EXPECT_EQ(*(uint16_t *)(v.r.ram + USED(0) + 4 + 8 * NUM), 4);
 	virtio_rng_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+/* ---- eventfds ------------------------------------------------------------------ */
+
+static void put_avail(struct vrig *v, uint32_t q, uint16_t head)
+{
+	uint16_t *avail = (uint16_t *)(v->r.ram + AVAIL(q));
+
+	avail[2 + v->avail_idx[q] % NUM] = head;
+	__atomic_store_n(&avail[1], ++v->avail_idx[q], __ATOMIC_RELEASE);
+}
+
+TEST(virtio_is_notified_by_an_ioeventfd)
+{
+	struct vrig v;
+
+	vrig_init(&v);
+	v.dev = virtio_rng_create(&v.r.board, 0);
+	EXPECT_EQ(fake.nr_ioeventfds, 1);
+	EXPECT_EQ(fake.ioeventfd[0].addr, VIRTIO_BASE + 0x50);
+	EXPECT_EQ(fake.ioeventfd[0].len, 4);
+	EXPECT_EQ(fake.ioeventfd[0].match, 0);
+	EXPECT_EQ(fake.ioeventfd[0].flags, LIMEN_IOEVENTFD_MATCH);
+	bring_up(&v, 1, 0);
+	desc(&v, 0, 0, BUF, 64, VRING_DESC_F_WRITE, 0);
+	/* as the module does it: no access to the register */
+	put_avail(&v, 0, 0);
+	virtio_signal_fd(fake.ioeventfd[0].fd);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
+	EXPECT_EQ(v.dev->notify_exits, 0);
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+	EXPECT_EQ(v.dev->kicks, 1);
+	/* what the module leaves to us is not lost; a queue that isn't there is */
+	offer(&v, 0, 0);
+	set(&v, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	EXPECT_TRUE(wait_used(&v, 0, 2));
+	EXPECT_EQ(v.dev->notify_exits, 2);
+	virtio_rng_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+TEST(virtio_works_with_a_module_without_eventfds)
+{
+	struct vrig v;
+
+	vrig_init(&v);
+	fake.no_eventfds = true;
+	v.dev = virtio_rng_create(&v.r.board, 0);
+	bring_up(&v, 1, 0);
+	mmio_write(&v.r, 0xfec00000, 4, 0x10 + 32);
+	mmio_write(&v.r, 0xfec00010, 4, 0x41);
+	desc(&v, 0, 0, BUF, 64, VRING_DESC_F_WRITE, 0);
+	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+	EXPECT_EQ(fake.msis, 1);
+	EXPECT_EQ(fake.msi_data, 0x41);
+	virtio_rng_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+/* the redirection entry of the first virtio device */
+static void rte(struct vrig *v, uint32_t lo)
+{
+	mmio_write(&v->r, 0xfec00000, 4, 0x10 + 32);
+	mmio_write(&v->r, 0xfec00010, 4, lo);
+}
+
+TEST(irqfd_follows_the_redirection_entry)
+{
+	struct vrig v;
+
+	vrig_init(&v);
+	v.dev = virtio_rng_create(&v.r.board, 0);
+	EXPECT_EQ(fake.irqfds, 0);		/* masked */
+	mmio_write(&v.r, 0xfec00000, 4, 0x11 + 32);
+	mmio_write(&v.r, 0xfec00010, 4, 3u << 24);
+	EXPECT_EQ(fake.irqfds, 0);
+	rte(&v, 0x41);
+	EXPECT_EQ(fake.irqfds, 1);
+	EXPECT_EQ(fake.irqfd.addr, 0xfee03000);
+	EXPECT_EQ(fake.irqfd.data, 0x41);
+	rte(&v, 0x952);			/* lowest priority, logical */
+	EXPECT_EQ(fake.irqfd_updates, 1);
+	EXPECT_EQ(fake.irqfd.addr, 0xfee0300c);
+	EXPECT_EQ(fake.irqfd.data, 0x152);
+	rte(&v, 0x952);			/* nothing new */
+	EXPECT_EQ(fake.irqfd_updates, 1);
+	rte(&v, 0x10952);
+	EXPECT_EQ(fake.irqfd_deassigns, 1);
+	rte(&v, 0x8041);			/* level: by the wire */
+	EXPECT_EQ(fake.irqfds, 1);
+	rte(&v, 0x41);
+	EXPECT_EQ(fake.irqfds, 2);
+	EXPECT_EQ(virtio_take_fd(fake.irqfd.fd), 0);
+	virtio_rng_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+TEST(irqfd_is_signalled_once_an_edge)
+{
+	struct vrig v;
+	int fd;
+
+	vrig_init(&v);
+	v.dev = virtio_rng_create(&v.r.board, 0);
+	rte(&v, 0x41);
+	fd = fake.irqfd.fd;
+	bring_up(&v, 1, 0);
+	desc(&v, 0, 0, BUF, 64, VRING_DESC_F_WRITE, 0);
+	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
+	offer(&v, 0, 0);			/* not acknowledged yet */
+	EXPECT_TRUE(wait_used(&v, 0, 2));
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+	EXPECT_EQ(virtio_take_fd(fd), 1);
+	set(&v, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 3));
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+	EXPECT_EQ(virtio_take_fd(fd), 1);
+	/* one that comes while the input is masked comes when it no longer is */
+	set(&v, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	rte(&v, 0x10041);
+	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 4));
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+	EXPECT_EQ(virtio_take_fd(fd), 0);
+	rte(&v, 0x41);
+	EXPECT_EQ(virtio_take_fd(fd), 1);
+	EXPECT_EQ(fake.msis, 0);
+	virtio_rng_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+TEST(devices_that_share_an_edge_have_each_their_own)
+{
+	struct vrig v;
+	struct irq_line a, b;
+
+	vrig_init(&v);
+	irq_line_init(&a, v.chip, 16);
+	irq_line_init(&b, v.chip, 16);
+	EXPECT_EQ(irq_line_eventfd(&a), 0);
+	EXPECT_EQ(irq_line_eventfd(&b), 0);
+	rte(&v, 0x41);
+	EXPECT_EQ(fake.irqfds, 2);
+	irq_line_set(&a, true);
+	irq_line_set(&b, true);
+	EXPECT_EQ(virtio_take_fd(a.fd), 1);
+	EXPECT_EQ(virtio_take_fd(b.fd), 1);
+	/* level-triggered, they are one wire */
+	rte(&v, 0x8041);
+	EXPECT_EQ(fake.msis, 1);
+	irq_line_set(&b, false);
+	irq_line_set(&b, true);
+	EXPECT_EQ(fake.msis, 1);
+	irqchip_eoi(v.chip, 0x41);
+	EXPECT_EQ(fake.msis, 2);
+	irq_line_fini(&a);
+	irq_line_fini(&b);
 	vrig_fini(&v);
 }
 

@@ -270,15 +270,32 @@ static int join(struct machine *m)
 	return err;
 }
 
+/* The thread starts on its CPU: its vCPU's memory is first touched there. */
+static int start_vcpu(struct machine *m, uint32_t i)
+{
+	struct machine_vcpu *v = &m->vcpu[i];
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int err;
+
+	pthread_attr_init(&attr);
+	if (m->o->pin) {
+		CPU_ZERO(&set);
+		CPU_SET(m->o->pin_cpu[i], &set);
+		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	}
+	err = -pthread_create(&v->thread, &attr, vcpu_thread, v);
+	pthread_attr_destroy(&attr);
+	v->started = !err;
+	return err;
+}
+
 int machine_run(struct machine *m)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++) {
-		struct machine_vcpu *v = &m->vcpu[i];
-
-		err = -pthread_create(&v->thread, NULL, vcpu_thread, v);
-		v->started = !err;
+		err = start_vcpu(m, i);
 		if (err) {
 			complain("thread of vCPU %u: %s", i, strerror(-err));
 			machine_end(m, END_SIGNAL, 0);

@@ -15,7 +15,7 @@
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
-	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_HELP,
+	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
 };
 
 static const struct option table[] = {
@@ -35,6 +35,7 @@ static const struct option table[] = {
 	{ "debugcon", required_argument, NULL, OPT_DEBUGCON },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "pin", required_argument, NULL, OPT_PIN },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 }
@@ -49,6 +50,7 @@ static void help(void)
 "  --initrd F        initial ram disk; for multiboot modules, F[ ARGS][,F...]\n"
 "  --append S        kernel command line\n"
 "  --cpus N          virtual CPUs, 1 to %d (1)\n"
+"  --pin LIST        host CPU of each vCPU, in their order: 2,3 or 0-3\n"
 "  --memory MIB      guest memory (%d)\n"
 "  --disk F[,ro]     virtio disk on a raw file; up to %d times\n"
 "  --net user        virtio NIC with DHCP, DNS and NAT in this process\n"
@@ -141,6 +143,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_CPU_FEATURES: o->cpu_features = s; return 0;
 	case OPT_DEBUGCON: o->debugcon = s; return 0;
 	case OPT_DEVICE: o->device = s; return 0;
+	case OPT_PIN: o->pin = s; return 0;
 	case OPT_STATS: o->stats = true; return 0;
 	case OPT_TESTDEV: o->testdev = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
@@ -153,6 +156,24 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_FLAT: return set_number(o, opt, s);
 	default: return -EINVAL;	/* getopt has said why */
 	}
+}
+
+/* after all options: it takes one host CPU for each of --cpus */
+static int set_pin(struct options *o)
+{
+	char why[128];
+	cpu_set_t allowed;
+
+	if (!o->pin)
+		return 0;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed)) {
+		complain("--pin: %s", strerror(errno));
+		return -errno;
+	}
+	if (!pin_parse(o->pin, &allowed, o->pin_cpu, o->cpus, why, sizeof(why)))
+		return 0;
+	complain("--pin %s: %s", o->pin, why);
+	return -EINVAL;
 }
 
 int run_options(int argc, char **argv, struct options *o)
@@ -183,5 +204,5 @@ int run_options(int argc, char **argv, struct options *o)
 		complain("--net: user or tap=NAME, not '%s'", o->net);
 		return EXIT_SETUP;
 	}
-	return -1;
+	return set_pin(o) ? EXIT_SETUP : -1;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* --stats: the counters of every vCPU, those that are zero left out. */
+/*
+ * --stats: the counters of every vCPU, those that are zero left out, and how the
+ * virtio devices were notified.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +43,25 @@ static void print_vcpu(struct limen_vcpu *vcpu)
 	free(stat);
 }
 
+/* How the guest's notifications came: signalled in the module, or as exits */
+static void print_virtio(const struct virtio_dev *dev, uint32_t n)
+{
+	static const char *const type[] = {
+		[VIRTIO_TYPE_NET] = "net", [VIRTIO_TYPE_BLOCK] = "block",
+		[VIRTIO_TYPE_CONSOLE] = "console", [VIRTIO_TYPE_RNG] = "rng",
+	};
+	uint64_t kicks = dev->kicks, exits = dev->notify_exits;
+
+	fprintf(stderr, "virtio %u, %s\n", n, type[dev->ops->id]);
+	fprintf(stderr, "  %-24s %llu\n", "notified",
+		(unsigned long long)(kicks > exits ? kicks - exits : 0));
+	fprintf(stderr, "  %-24s %llu\n", "notify_exits", (unsigned long long)exits);
+}
+
 void print_stats(const struct machine *m)
 {
+	for (uint32_t i = 0; i < m->nr_virtio; i++)
+		print_virtio(m->virtio[i], i);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)
 		print_vcpu(m->vcpu[i].vcpu);
 }

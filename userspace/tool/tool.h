@@ -3,6 +3,8 @@
 #ifndef LIMEN_TOOL_H
 #define LIMEN_TOOL_H
 
+#include <sched.h>
+
 #include "../devices/virtio.h"
 #include "../loader/boot.h"
 
@@ -32,7 +34,13 @@ struct options {
 	uint32_t timeout;		/* seconds, 0: none */
 	uint64_t flat_addr;
 	bool flat, stats, testdev, rng, virtio_console, verbose;
+	const char *pin;		/* as given; NULL: no pinning */
+	uint32_t pin_cpu[LIMEN_MAX_VCPUS];	/* of each vCPU */
 };
+
+/* pin.c: @n host CPUs out of "0-2,5"; 0, or -EINVAL with the reason in @why */
+int pin_parse(const char *list, const cpu_set_t *allowed, uint32_t *cpu, uint32_t n,
+	      char *why, size_t len);
 
 /* run_options.c: 0, or the exit status with a message printed; -1 means go on */
 int run_options(int argc, char **argv, struct options *o);
