@@ -319,30 +319,28 @@ static u16 acpi_events(void)
 	return port;
 }
 
-/*
- * The keyboard's interrupt is an edge: the controller is told to say that a key came.
- * ACPI's is level-triggered, and stays until the host's handler has dealt with the
- * PM timer's event. Both go to the CPU on which the guest spins: they end its run.
- */
-TEST_F(posted, level_and_edge_interrupts_of_the_host_are_served)
+static void spin_on_cpu_0(struct vm *vm, struct vcpu *c, struct meeting *m, pthread_t *t)
 {
-	u16 events = acpi_events();
+	start(vm, c, storm, (u64)(storm_end - storm), t);
+	pin(*t, 0);
+	while (!m->alive)
+		sched_yield();
+	pin(pthread_self(), sysconf(_SC_NPROCESSORS_ONLN) - 1);
+}
+
+/* The keyboard controller is told to say that a key came; the guest is where it goes. */
+TEST_F(posted, edge_interrupts_of_the_host_are_served)
+{
 	pthread_t t;
 	void *ret;
 	long n;
 	int i;
 
-	if (!events || irq_count(9) < 0 || irq_count(1) < 0)
-		SKIP(return, "this kernel has no ACPI, or no keyboard");
+	if (irq_count(1) < 0)
+		SKIP(return, "this kernel has no keyboard");
 	ASSERT_EQ(0, ioperm(0x60, 5, 1));
-	ASSERT_EQ(0, ioperm(events, 4, 1));
 	put("/proc/irq/1/smp_affinity_list", "0");
-	put("/proc/irq/9/smp_affinity_list", "0");
-	START(storm, &t);
-	pin(t, 0);
-	while (!self->m->alive)
-		sched_yield();
-	pin(pthread_self(), sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	spin_on_cpu_0(&self->vm, self->c, self->m, &t);
 	for (i = 0; i < 20; i++) {
 		n = irq_count(1);
 		outb(0xd2, 0x64);
@@ -351,8 +349,29 @@ TEST_F(posted, level_and_edge_interrupts_of_the_host_are_served)
 		outb(i & 1 ? 0x9e : 0x1e, 0x60);
 		EXPECT_TRUE(rises(1, n)) TH_LOG("key %d", i);
 	}
+	self->m->stop = 1;
+	pthread_join(t, &ret);
+	EXPECT_EQ(GUEST_DONE, (long)ret);
+}
+
+/* ACPI's interrupt stays until its handler has dealt with the PM timer's event. */
+TEST_F(posted, level_interrupts_of_the_host_are_served)
+{
+	u16 events = acpi_events();
+	pthread_t t;
+	void *ret;
+	long n;
+	int i;
+
+	if (!events || irq_count(9) < 0)
+		SKIP(return, "this kernel has no ACPI");
+	if (is_vmx() && !is_qemu())
+		SKIP(return, "Bochs's PM timer raises no interrupt");
+	ASSERT_EQ(0, ioperm(events, 4, 1));
+	put("/proc/irq/9/smp_affinity_list", "0");
+	spin_on_cpu_0(&self->vm, self->c, self->m, &t);
 	/* 2.3 s from one to the next */
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 3; i++) {
 		n = irq_count(9);
 		outw(inw(events + 2) | 1, events + 2);
 		EXPECT_TRUE(rises(9, n)) TH_LOG("event %d", i);
