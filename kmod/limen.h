@@ -50,6 +50,15 @@ struct limen_sysregs {
 	u64 tsc_aux;
 };
 
+/*
+ * A few bytes of guest memory that are reached where nothing may sleep: the VMM's
+ * address of them, good as long as vm->mem_gen is @gen.
+ */
+struct limen_spot {
+	u64 hva;		/* 0: none */
+	u64 gen;
+};
+
 /* Other MSRs that only hold a value */
 struct limen_softmsrs {
 	u64 misc_enable;
@@ -177,6 +186,8 @@ struct limen_vm {
 	spinlock_t mmu_lock;		/* ranges, tables, notifier counts */
 	struct limen_mem_range range[LIMEN_MAX_RANGES];	/* (m) sorted by gpa */
 	u32 nr_ranges;			/* (m) */
+	u64 mem_gen;			/* (m) ranges taken away or protected */
+	bool has_spots;			/* (a) once set, stays; under mem_sem */
 	struct npt npt;			/* second-level table, mmu_lock */
 	struct mmu_notifier notifier;
 	unsigned long mn_seq;		/* (m: mmu_lock) */
