@@ -12,6 +12,8 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
@@ -22,6 +24,8 @@ int limen_guest_work(void);
 bool limen_guest_work_pending(void);
 void limen_resched_cpu(int cpu);
 void limen_rcu_note(int cpu);
+u64 limen_run_delay(void);
+bool limen_has_run_delay(void);
 #else
 
 #include <asm/msr.h>
@@ -91,6 +95,21 @@ static inline void limen_rcu_note(int cpu)
 	rcu_virt_note_context_switch();
 #else
 	rcu_virt_note_context_switch(cpu);
+#endif
+}
+
+static inline bool limen_has_run_delay(void)
+{
+	return sched_info_on();
+}
+
+/* ns that the calling thread was ready to run and did not */
+static inline u64 limen_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
 #endif
 }
 

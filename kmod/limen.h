@@ -67,6 +67,7 @@ struct limen_softmsrs {
 	u64 mtrr_var[16];
 	u64 clock_system;	/* MSR_KVM_SYSTEM_TIME_NEW */
 	u64 clock_wall;		/* MSR_KVM_WALL_CLOCK_NEW */
+	u64 steal_time;		/* MSR_KVM_STEAL_TIME */
 };
 
 enum limen_stat_id {
@@ -140,6 +141,10 @@ struct limen_vcpu {
 	u64 tlb_gen;			/* vm->tlb_gen it has flushed for */
 	unsigned long clock_next;	/* jiffies: refresh the clock page */
 	int clock_cpu;			/* whose TSC it was written with */
+	struct limen_spot steal_spot;	/* "preempted" of the steal-time page */
+	u64 steal_seen;			/* run_delay of @thread that was told */
+	bool steal_stale;		/* the page says that we do not run */
+	struct pid *thread;		/* that called LIMEN_RUN last */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
 	bool loaded;
@@ -152,7 +157,8 @@ struct limen_vcpu {
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;
-	u64 cr4_allowed;		/* derived from @cpuid */
+	u32 pv_features;		/* derived from @cpuid: PV_* */
+	u64 cr4_allowed;
 	u64 efer_allowed;
 	u64 xcr0_allowed;
 

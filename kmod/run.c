@@ -19,6 +19,7 @@
 #include "event.h"
 #include "exit.h"
 #include "limen.h"
+#include "pv.h"
 #include "run.h"
 #include "vcpu.h"
 #include "window.h"
@@ -275,6 +276,7 @@ static int run_once(struct limen_vcpu *vcpu)
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	check_clock(vcpu);
+	limen_steal_update(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
 		next = own_exits(vcpu);

@@ -6,6 +6,7 @@
  * the vCPU is, after a full barrier; the vCPU says where it is and then looks at
  * the bits, with a full barrier between. One of the two sees the other.
  */
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -13,6 +14,7 @@
 #include "cpuid.h"
 #include "fpu.h"
 #include "limen.h"
+#include "pv.h"
 #include "vcpu.h"
 
 #define RFLAGS_FIXED	BIT(1)
@@ -125,6 +127,7 @@ void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init)
 		vcpu->soft.misc_enable = 1;	/* fast strings */
 		limen_fpu_reset(vcpu);
 	}
+	limen_pv_reset(vcpu);
 	pi_reset(vcpu, init);
 	vcpu->ev.mp_state = vcpu->id ? LIMEN_MP_WAIT_SIPI : LIMEN_MP_RUNNING;
 	vcpu->pending = LIMEN_EXIT_NONE;
@@ -196,6 +199,7 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 	limen_ops->vcpu_fini(vcpu);
 	limen_fpu_fini(vcpu);
 	kfree(vcpu->cpuid);
+	put_pid(vcpu->thread);
 	free_page((unsigned long)vcpu->run);
 	kfree(vcpu);
 }
@@ -206,13 +210,26 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 
 static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
-	limen_ops->put(container_of(pn, struct limen_vcpu, preempt));
+	struct limen_vcpu *vcpu = container_of(pn, struct limen_vcpu, preempt);
+
+	limen_ops->put(vcpu);
+	limen_steal_pause(vcpu);
 }
 
 static struct preempt_ops preempt_ops = {
 	.sched_in = sched_in,
 	.sched_out = sched_out,
 };
+
+/* run_delay is a thread's: with another one it counts from here */
+static void note_thread(struct limen_vcpu *vcpu)
+{
+	if (vcpu->thread == task_pid(current))
+		return;
+	put_pid(vcpu->thread);
+	vcpu->thread = get_task_pid(current, PIDTYPE_PID);
+	vcpu->steal_seen = limen_run_delay();
+}
 
 /**
  * limen_vcpu_load() - the calling thread starts to run it
@@ -222,6 +239,7 @@ static struct preempt_ops preempt_ops = {
  */
 void limen_vcpu_load(struct limen_vcpu *vcpu)
 {
+	note_thread(vcpu);
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
@@ -237,10 +255,15 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
  */
 void limen_vcpu_put(struct limen_vcpu *vcpu)
 {
+	unsigned long flags;
+
 	preempt_disable();
 	preempt_notifier_unregister(&vcpu->preempt);
 	vcpu->loaded = false;
 	limen_ops->put(vcpu);
+	local_irq_save(flags);
+	limen_steal_pause(vcpu);
+	local_irq_restore(flags);
 	preempt_enable();
 }
 

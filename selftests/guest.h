@@ -122,6 +122,8 @@ int try_ioctl(int fd, unsigned long cmd, void *arg);
 void vm_create(struct vm *vm);			/* no memory, no vCPU */
 void vm_memory(struct vm *vm);			/* GUEST_MEM bytes at 0 */
 struct vcpu *vm_vcpu(struct vm *vm, u32 id);	/* with all CPUID offered */
+/* before it runs: without these bits; @reg: 0 EAX to 3 EDX */
+void vcpu_hide(struct vcpu *c, u32 leaf, int reg, u32 bits);
 struct vcpu *vm_simple(struct vm *vm);		/* all three, vCPU 0 */
 void vm_close(struct vm *vm);
 int vm_map(struct vm *vm, u64 gpa, void *hva, u64 len, u32 flags);

@@ -226,6 +226,16 @@ void limen_rcu_note(int cpu)
 {
 }
 
+u64 limen_run_delay(void)
+{
+	return fake.run_delay;
+}
+
+bool limen_has_run_delay(void)
+{
+	return true;
+}
+
 void limen_vm_kill(struct limen_vm *vm, const char *why)
 {
 	WRITE_ONCE(vm->dead, true);

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a guest and the module tell each other in the KVM-compatible interface:
+ * each feature at work, hidden by CPUID, and with bad input.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "guest.h"
+#include "harness.h"
+
+#define PV_LEAF		0x40000001
+#define PV_STEAL_TIME	5		/* bits of EAX there */
+
+#define MSR_STEAL_TIME	0x4b564d03
+
+#define PAGE_GPA	GUEST_DATA
+
+struct steal_page {
+	u64 steal;
+	u32 version;
+	u32 flags;
+	u8 preempted;
+};
+
+FIXTURE(pv)
+{
+	struct vm vm;
+	struct vcpu *c;
+	struct guest_block *b;
+	volatile struct steal_page *page;
+};
+
+FIXTURE_SETUP(pv)
+{
+	NEED_DEVICE();
+	self->c = vm_simple(&self->vm);
+	self->b = vcpu_block(self->c);
+	self->page = (void *)(self->vm.mem + PAGE_GPA);
+}
+
+FIXTURE_TEARDOWN(pv)
+{
+	if (self->vm.mem)
+		vm_close(&self->vm);
+}
+
+static int start(struct vcpu *c, const u8 *code, const u8 *end)
+{
+	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
+	vcpu_block(c)->nr_events = 0;
+	c->nr_reports = 0;
+	vcpu_long(c, GUEST_CODE);
+	return vcpu_go(c);
+}
+
+#define START(name) start(self->c, name, name##_end)
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int set_msr(struct vcpu *c, u32 index, u64 val)
+{
+	struct limen_msr m = { .index = index, .value = val };
+
+	return vcpu_set(c, LIMEN_CLASS_MSRS, &m, sizeof(m));
+}
+
+static u64 get_msr(struct vcpu *c, u32 index)
+{
+	struct limen_msr m = { .index = index, .value = ~0ull };
+
+	vcpu_get(c, LIMEN_CLASS_MSRS, &m, sizeof(m));
+	return m.value;
+}
+
+/* ---- MSRs ---- */
+
+/* %gs:8 MSR, %gs:16 value; %gs:24 what reads back */
+GUEST64(wr_rd, "mov %gs:8, %ecx; mov %gs:16, %eax; mov %gs:20, %edx;" G_TRY("wrmsr")
+	"xor %eax, %eax; xor %edx, %edx; mov %gs:8, %ecx;" G_TRY("rdmsr")
+	"mov %eax, %gs:24; mov %edx, %gs:28" G_DONE);
+
+static int wr_rd_of(struct vcpu *c, u32 msr, u64 val)
+{
+	vcpu_block(c)->value[0] = msr;
+	vcpu_block(c)->value[1] = val;
+	return start(c, wr_rd, wr_rd_end);
+}
+
+static const struct {
+	u32 msr;
+	u32 bit;
+	u64 good;
+	u64 bad;
+} msrs[] = {
+	{ MSR_STEAL_TIME, PV_STEAL_TIME, PAGE_GPA | 1, PAGE_GPA | 0x21 },
+};
+
+#define NR_MSRS (sizeof(msrs) / sizeof(msrs[0]))
+
+TEST_F(pv, msrs_of_offered_features_hold_their_value)
+{
+	size_t i;
+
+	for (i = 0; i < NR_MSRS; i++) {
+		if (!offered(PV_LEAF, 0, (int)msrs[i].bit))
+			continue;
+		ASSERT_EQ(GUEST_DONE, wr_rd_of(self->c, msrs[i].msr, msrs[i].good));
+		EXPECT_EQ(0, self->b->nr_events) TH_LOG("MSR %#x", msrs[i].msr);
+		EXPECT_EQ(msrs[i].good, self->b->value[2]);
+		EXPECT_EQ(msrs[i].good, get_msr(self->c, msrs[i].msr));
+		/* one that is not aligned faults */
+		ASSERT_EQ(GUEST_DONE, wr_rd_of(self->c, msrs[i].msr, msrs[i].bad));
+		EXPECT_EQ(1, self->b->nr_events) TH_LOG("MSR %#x", msrs[i].msr);
+		EXPECT_EQ(13, self->b->event[0].vector);
+		EXPECT_EQ(msrs[i].good, self->b->value[2]);
+	}
+}
+
+TEST_F(pv, msrs_of_hidden_features_give_gp)
+{
+	size_t i;
+
+	vcpu_hide(self->c, PV_LEAF, 0, ~0u);
+	for (i = 0; i < NR_MSRS; i++) {
+		ASSERT_EQ(GUEST_DONE, wr_rd_of(self->c, msrs[i].msr, msrs[i].good));
+		EXPECT_EQ(2, self->b->nr_events) TH_LOG("MSR %#x", msrs[i].msr);
+		EXPECT_EQ(13, self->b->event[0].vector);
+		EXPECT_EQ(0, get_msr(self->c, msrs[i].msr));
+		EXPECT_EQ(EINVAL, set_msr(self->c, msrs[i].msr, msrs[i].good));
+		EXPECT_EQ(0, set_msr(self->c, msrs[i].msr, 0));
+	}
+}
+
+TEST_F(pv, msrs_are_state_and_init_clears_them)
+{
+	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	struct limen_msi init = { .size = sizeof(init), .addr = APIC_BASE | 1 << 12,
+				  .data = 5 << 8 };
+	size_t i;
+
+	for (i = 0; i < NR_MSRS; i++) {
+		if (!offered(PV_LEAF, 0, (int)msrs[i].bit))
+			continue;
+		EXPECT_EQ(EINVAL, set_msr(ap, msrs[i].msr, msrs[i].bad));
+		EXPECT_EQ(0, set_msr(ap, msrs[i].msr, msrs[i].good));
+		EXPECT_EQ(msrs[i].good, get_msr(ap, msrs[i].msr));
+	}
+	EXPECT_EQ(1, ioctl(self->vm.fd, LIMEN_MSI, &init));
+	ASSERT_EQ(0, try_ioctl(ap->fd, LIMEN_KICK, NULL));
+	EXPECT_EQ(LIMEN_EXIT_KICKED, vcpu_run(ap));
+	for (i = 0; i < NR_MSRS; i++)
+		EXPECT_EQ(0, get_msr(ap, msrs[i].msr)) TH_LOG("MSR %#x", msrs[i].msr);
+}
+
+/* Many exits to user space and host interrupts; then R12D interrupts of its own */
+GUEST64(busy, "mov $1000, %r12d\n 1: out %al, $0x10; dec %r12d; jnz 1b;"
+	"mov $2000000, %ecx\n 2: dec %ecx; jnz 2b" G_DONE);
+
+TEST_F(pv, pages_that_can_not_be_written_do_no_harm)
+{
+	const u64 bad[] = { 0x800000, 0x900000, GUEST_MEM, GUEST_MEM - 64, 0xfee00000,
+			    1ull << 38, 0x7fffffffffffffc0ull };
+	u8 *ro = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *rx = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i, j;
+
+	ASSERT_NE(MAP_FAILED, (void *)ro);
+	ASSERT_NE(MAP_FAILED, (void *)rx);
+	ASSERT_EQ(0, vm_map(&self->vm, 0x800000, ro, 4096, LIMEN_MEM_READ));
+	ASSERT_EQ(0, vm_map(&self->vm, 0x900000, rx, 4096, LIMEN_MEM_READ | LIMEN_MEM_WRITE));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (j = 0; j < NR_MSRS; j++)
+			if (offered(PV_LEAF, 0, (int)msrs[j].bit))
+				ASSERT_EQ(0, set_msr(self->c, msrs[j].msr, bad[i] | 1));
+		ASSERT_EQ(GUEST_DONE, START(busy)) TH_LOG("page at %#llx",
+							  (unsigned long long)bad[i]);
+	}
+	for (i = 0; i < 8192; i++)
+		ASSERT_EQ(0, ro[i]);
+	munmap(ro, 8192);
+	munmap(rx, 4096);
+}
+
+/* ---- steal time ---- */
+
+static volatile bool stop;
+
+static void *spin_on_0(void *arg)
+{
+	pin(0);
+	while (!stop)
+		;
+	return arg;
+}
+
+GUEST64(until_steal, "mov 0x100010, %al; and $0xff, %eax" G_REPORT
+	"1: pause; cmpl $0, 0x100000; je 1b" G_DONE);
+
+TEST_F(pv, steal_time_grows_while_another_thread_has_the_cpu)
+{
+	pthread_t t;
+
+	if (!offered(PV_LEAF, 0, PV_STEAL_TIME))
+		SKIP(return, "the kernel does not count run delay");
+	memset((void *)self->page, 0, 64);
+	ASSERT_EQ(0, set_msr(self->c, MSR_STEAL_TIME, PAGE_GPA | 1));
+	stop = false;
+	pthread_create(&t, NULL, spin_on_0, NULL);
+	pin(0);
+	EXPECT_EQ(GUEST_DONE, START(until_steal));
+	stop = true;
+	pthread_join(t, NULL);
+	EXPECT_LT(0, self->page->steal);
+	EXPECT_LT(self->page->steal, 60000000000ull);
+	EXPECT_LT(0, self->page->version);
+	EXPECT_EQ(0, self->page->version & 1);
+	EXPECT_EQ(0, self->page->flags);
+	/* it ran when it looked, and does not now */
+	EXPECT_EQ(0, self->c->report[0]);
+	EXPECT_EQ(1, self->page->preempted);
+}
+
+TEST_F(pv, a_steal_page_that_is_unmapped_is_not_written)
+{
+	u64 len = GUEST_MEM - PAGE_GPA;
+
+	if (!offered(PV_LEAF, 0, PV_STEAL_TIME))
+		SKIP(return, "the kernel does not count run delay");
+	ASSERT_EQ(0, vm_unmap(&self->vm, 0, GUEST_MEM));
+	ASSERT_EQ(0, vm_map(&self->vm, 0, self->vm.mem, PAGE_GPA, 7));
+	ASSERT_EQ(0, vm_map(&self->vm, PAGE_GPA, self->vm.mem + PAGE_GPA, len, 7));
+	ASSERT_EQ(0, set_msr(self->c, MSR_STEAL_TIME, PAGE_GPA | 1));
+	ASSERT_EQ(GUEST_DONE, START(busy));
+	EXPECT_EQ(1, self->page->preempted);
+	ASSERT_EQ(0, vm_unmap(&self->vm, PAGE_GPA, len));
+	memset((void *)self->page, 0, 64);
+	ASSERT_EQ(GUEST_DONE, START(busy));
+	EXPECT_EQ(0, self->page->preempted);
+	EXPECT_EQ(0, self->page->version);
+}
+
+TEST_HARNESS_MAIN
