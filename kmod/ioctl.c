@@ -38,6 +38,7 @@ union limen_arg {
 	struct limen_msi msi;
 	struct limen_extint extint;
 	struct limen_policy policy;
+	struct limen_halt_poll halt_poll;
 	struct limen_state state;
 	struct limen_translate translate;
 	struct limen_apic_access apic_access;
@@ -275,6 +276,16 @@ static long vm_policy(void *obj, union limen_arg *arg)
 	return limen_vm_policy(obj, &arg->policy);
 }
 
+static long vm_halt_poll(void *obj, union limen_arg *arg)
+{
+	struct limen_vm *vm = obj;
+
+	if (arg->halt_poll.max_ns > LIMEN_MAX_HALT_POLL)
+		return -EINVAL;
+	WRITE_ONCE(vm->halt_poll_max, arg->halt_poll.max_ns);
+	return 0;
+}
+
 /*
  * Everything that can fail. The caller makes the object known to others and then
  * installs the descriptor: from that moment on any thread may use it.
@@ -336,6 +347,7 @@ static const struct limen_call vm_calls[] = {
 	CALL(LIMEN_PROTECT, vm_protect, limen_range, false),
 	CALL(LIMEN_VCPU_CREATE, vm_vcpu_create, limen_vcpu_create, false),
 	CALL(LIMEN_POLICY, vm_policy, limen_policy, false),
+	CALL(LIMEN_HALT_POLL, vm_halt_poll, limen_halt_poll, false),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

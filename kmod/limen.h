@@ -78,6 +78,8 @@ enum limen_stat_id {
 	LIMEN_STAT_FLUSHES,
 	LIMEN_STAT_INJECTED,
 	LIMEN_STAT_HALT_NS,
+	LIMEN_STAT_POLLS_HIT,	/* something came while a halted vCPU polled */
+	LIMEN_STAT_POLLS_MISSED,
 	LIMEN_STAT_GUEST_NS,
 	LIMEN_NR_STAT,
 };
@@ -145,6 +147,7 @@ struct limen_vcpu {
 	u64 steal_seen;			/* run_delay of @thread that was told */
 	bool steal_stale;		/* the page says that we do not run */
 	struct pid *thread;		/* that called LIMEN_RUN last */
+	u32 halt_poll;			/* ns to poll in the next HLT */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
 	bool loaded;
@@ -205,6 +208,7 @@ struct limen_vm {
 	u32 nr_policy;
 
 	s64 clock_offset;		/* (a) */
+	u32 halt_poll_max;		/* (a) ns */
 	int extint;			/* (a) level of the 8259A's wire */
 
 	union {				/* (i) */

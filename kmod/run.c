@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "event.h"
 #include "exit.h"
+#include "halt.h"
 #include "limen.h"
 #include "pv.h"
 #include "run.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A vCPU: creation, reset, requests from other threads, and its thread's sleep.
+ * A vCPU: creation, reset, requests from other threads, its thread.
  *
  * A request is a bit and then a notification: whoever sets the bit looks where
  * the vCPU is, after a full barrier; the vCPU says where it is and then looks at
@@ -265,23 +265,4 @@ void limen_vcpu_put(struct limen_vcpu *vcpu)
 	limen_steal_pause(vcpu);
 	local_irq_restore(flags);
 	preempt_enable();
-}
-
-/**
- * limen_vcpu_block() - sleep until something waits for this vCPU
- * @vcpu: the vCPU
- *
- * Context: the vCPU's thread, no window open.
- * Return: 0, or -EINTR for a signal.
- */
-int limen_vcpu_block(struct limen_vcpu *vcpu)
-{
-	u64 start = ktime_get_ns();
-	int err;
-
-	err = rcuwait_wait_event(&vcpu->wait,
-				 READ_ONCE(vcpu->requests) || pi_has_posted(vcpu),
-				 TASK_INTERRUPTIBLE);
-	vcpu->stat[LIMEN_STAT_HALT_NS] += ktime_get_ns() - start;
-	return err ? -EINTR : 0;
 }

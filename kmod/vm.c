@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "halt.h"
 #include "limen.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
@@ -34,6 +35,7 @@ struct limen_vm *limen_vm_create(void)
 	mutex_init(&vm->lock);
 	init_rwsem(&vm->mem_sem);
 	spin_lock_init(&vm->mmu_lock);
+	vm->halt_poll_max = limen_halt_poll_default();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 

@@ -251,4 +251,70 @@ TEST_F(pv, a_steal_page_that_is_unmapped_is_not_written)
 	EXPECT_EQ(0, self->page->version);
 }
 
+/* ---- halt ---- */
+
+static u64 stat_of(struct vcpu *c, const char *name)
+{
+	struct limen_stat stat[128];
+	struct limen_stats arg = {
+		.size = sizeof(arg), .count = 128, .stats = (u64)(uintptr_t)stat,
+	};
+	u32 i;
+
+	if (try_ioctl(c->fd, LIMEN_STATS, &arg))
+		return ~0ull;
+	for (i = 0; i < arg.count; i++)
+		if (!strcmp(stat[i].name, name))
+			return stat[i].value;
+	return ~0ull;
+}
+
+static int halt_poll(struct vm *vm, u32 ns)
+{
+	struct limen_halt_poll arg = { .size = sizeof(arg), .max_ns = ns };
+
+	return try_ioctl(vm->fd, LIMEN_HALT_POLL, &arg);
+}
+
+/* a periodic timer every 300 us; 200 halts */
+GUEST64(halts, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
+	"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr; movl $1, %gs:4;"
+	"mov $0x83e, %ecx; mov $0xb, %eax; wrmsr; mov $0x832, %ecx; mov $0x20050, %eax; wrmsr;"
+	"mov $0x838, %ecx; mov $300000, %eax; wrmsr;"
+	"1: cmpl $200, %gs:0; jae 2f; sti; hlt; cli; jmp 1b\n 2:"
+	"mov $0x838, %ecx; xor %eax, %eax; wrmsr" G_DONE);
+
+TEST_F(pv, a_halted_vcpu_polls_for_what_comes_soon)
+{
+	ASSERT_EQ(0, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL));
+	ASSERT_EQ(GUEST_DONE, START(halts));
+	EXPECT_LT(0, stat_of(self->c, "halt_polls_hit"));
+	EXPECT_NE(~0ull, stat_of(self->c, "halt_polls_missed"));
+}
+
+TEST_F(pv, polling_can_be_switched_off)
+{
+	EXPECT_EQ(EINVAL, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL + 1));
+	ASSERT_EQ(0, halt_poll(&self->vm, 0));
+	ASSERT_EQ(GUEST_DONE, START(halts));
+	EXPECT_EQ(0, stat_of(self->c, "halt_polls_hit"));
+	EXPECT_EQ(0, stat_of(self->c, "halt_polls_missed"));
+	EXPECT_LT(0, stat_of(self->c, "halt_ns"));
+}
+
+/* With a thread that always wants the CPU, polling may not last. */
+TEST_F(pv, polling_leaves_the_cpu_to_others)
+{
+	pthread_t t;
+
+	ASSERT_EQ(0, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL));
+	stop = false;
+	pthread_create(&t, NULL, spin_on_0, NULL);
+	pin(0);
+	EXPECT_EQ(GUEST_DONE, START(halts));
+	stop = true;
+	pthread_join(t, NULL);
+	EXPECT_LT(stat_of(self->c, "halt_polls_hit"), 50);
+}
+
 TEST_HARNESS_MAIN

@@ -62,6 +62,7 @@ static const struct {
 	CALL(VM, LIMEN_MSI, limen_msi),
 	CALL(VM, LIMEN_EXTINT, limen_extint),
 	CALL(VM, LIMEN_POLICY, limen_policy),
+	CALL(VM, LIMEN_HALT_POLL, limen_halt_poll),
 	CALL(VCPU, LIMEN_STATE_GET, limen_state),
 	CALL(VCPU, LIMEN_STATE_SET, limen_state),
 	CALL(VCPU, LIMEN_CPUID_SET, limen_cpuid),

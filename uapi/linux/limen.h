@@ -41,6 +41,7 @@
 #define LIMEN_MAX_RANGES	64	/* of guest memory, per VM */
 #define LIMEN_MAX_CPUID		256	/* entries of a CPUID table */
 #define LIMEN_MAX_POLICY	64	/* rules per VM */
+#define LIMEN_MAX_HALT_POLL	1000000	/* ns */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -58,6 +59,7 @@
 #define LIMEN_MSI		_IO(LIMEN_IOCTL, 0x24)	/* struct limen_msi */
 #define LIMEN_EXTINT		_IO(LIMEN_IOCTL, 0x25)	/* struct limen_extint */
 #define LIMEN_POLICY		_IO(LIMEN_IOCTL, 0x26)	/* struct limen_policy */
+#define LIMEN_HALT_POLL		_IO(LIMEN_IOCTL, 0x2d)	/* struct limen_halt_poll */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -288,6 +290,21 @@ struct limen_policy {
 #define LIMEN_DO_FAULT		1	/* #GP(0) */
 #define LIMEN_DO_CONSTANT	2
 #define LIMEN_DO_EXIT		3	/* to the VMM */
+
+/**
+ * struct limen_halt_poll - how long a halted vCPU's thread may poll
+ * @size:   in: sizeof(struct limen_halt_poll)
+ * @max_ns: nanoseconds, at most LIMEN_MAX_HALT_POLL; 0: never
+ *
+ * Before it sleeps in HLT, the thread of a vCPU looks for a time whether an
+ * interrupt comes; how long is learnt, up to this limit, and ends as soon as
+ * another thread wants the CPU. At any time; from the next HLT on. A new VM has
+ * the module's parameter halt_poll_ns.
+ */
+struct limen_halt_poll {
+	__u32 size;
+	__u32 max_ns;
+};
 
 /* ---- a vCPU -------------------------------------------------------------- */
 
