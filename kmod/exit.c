@@ -114,8 +114,10 @@ bool limen_exit_is_inside(struct limen_vcpu *vcpu)
 static enum limen_next handle_hlt(struct limen_vcpu *vcpu)
 {
 	limen_skip_insn(vcpu);
-	if (limen_event_waits(vcpu))
+	if (limen_event_waits(vcpu)) {
+		vcpu->ev.unhalted = 0;
 		return LIMEN_RESUME;
+	}
 	vcpu->ev.mp_state = LIMEN_MP_HALTED;
 	return LIMEN_RELOAD;
 }

@@ -100,6 +100,7 @@ enum limen_request {
 	LIMEN_REQ_SIPI,
 	LIMEN_REQ_CLOCK,	/* refresh the paravirtual clock page */
 	LIMEN_REQ_TIMER,	/* the APIC timer has fired */
+	LIMEN_REQ_UNHALT,	/* sticky; consumed by one HLT */
 	LIMEN_REQ_EXTINT,	/* the 8259A's wire has changed */
 	LIMEN_REQ_DEAD,
 };

@@ -110,6 +110,8 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 		return LIMEN_RESUME;
 	if (test_and_clear_bit(LIMEN_REQ_INIT, req))
 		take_init(vcpu);
+	if (test_and_clear_bit(LIMEN_REQ_UNHALT, req))
+		vcpu->ev.unhalted = 1;
 	if (test_and_clear_bit(LIMEN_REQ_SIPI, req))
 		take_sipi(vcpu);
 	if (test_and_clear_bit(LIMEN_REQ_TIMER, req))
@@ -158,8 +160,10 @@ static bool may_run(struct limen_vcpu *vcpu)
 		return true;
 	/* empties the mailbox, or the sleep would end at once again and again */
 	pi_fold(vcpu);
-	if (vcpu->ev.mp_state == LIMEN_MP_HALTED && limen_event_waits(vcpu))
+	if (vcpu->ev.mp_state == LIMEN_MP_HALTED && limen_event_waits(vcpu)) {
 		vcpu->ev.mp_state = LIMEN_MP_RUNNING;
+		vcpu->ev.unhalted = 0;
+	}
 	return vcpu->ev.mp_state == LIMEN_MP_RUNNING;
 }
 

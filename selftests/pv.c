@@ -13,8 +13,13 @@
 #include "guest.h"
 #include "harness.h"
 
+typedef int64_t s64;
+
 #define PV_LEAF		0x40000001
 #define PV_STEAL_TIME	5		/* bits of EAX there */
+#define PV_UNHALT	7
+
+#define HC_KICK_CPU	5
 
 #define MSR_STEAL_TIME	0x4b564d03
 
@@ -249,6 +254,103 @@ TEST_F(pv, a_steal_page_that_is_unmapped_is_not_written)
 	ASSERT_EQ(GUEST_DONE, START(busy));
 	EXPECT_EQ(0, self->page->preempted);
 	EXPECT_EQ(0, self->page->version);
+}
+
+/* ---- hypercalls ---- */
+
+/* %gs:8 is VMX, %gs:16 number, %gs:24 to %gs:48 arguments; %gs:56 result */
+#define HYPERCALL "mov %gs:16, %rax; mov %gs:24, %rbx; mov %gs:32, %rcx;"	\
+	"mov %gs:40, %rdx; mov %gs:48, %rsi; cmpl $0, %gs:8; jne 551f;"		\
+	"vmmcall; jmp 552f\n 551: vmcall\n 552: mov %rax, %gs:56\n"
+
+GUEST64(hypercall, HYPERCALL G_DONE);
+
+static s64 call4(struct vcpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
+{
+	u64 *v = vcpu_block(c)->value;
+
+	v[0] = is_vmx();
+	v[1] = nr;
+	v[2] = a0;
+	v[3] = a1;
+	v[4] = a2;
+	v[5] = a3;
+	if (start(c, hypercall, hypercall_end) != GUEST_DONE)
+		return 1 << 20;
+	return (s64)v[6];
+}
+
+TEST_F(pv, hidden_hypercalls_give_enosys)
+{
+	static const int calls[] = { HC_KICK_CPU };
+	size_t i;
+
+	vcpu_hide(self->c, PV_LEAF, 0, ~0u);
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		EXPECT_EQ(-1000, call4(self->c, calls[i], 1, 0, 0, 0x40));
+}
+
+#define AP_CODE	0x20000
+GUEST64(hlt_cli, "cli; hlt" G_DONE);
+
+static void *go(void *arg)
+{
+	return (void *)(long)vcpu_go(arg);
+}
+
+static u8 mp_state(struct vcpu *c, u8 *unhalted)
+{
+	struct limen_events ev;
+
+	if (vcpu_get(c, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)))
+		return 0xff;
+	*unhalted = ev.unhalted;
+	return ev.mp_state;
+}
+
+TEST_F(pv, a_kick_ends_a_hlt_with_interrupts_off)
+{
+	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	struct timespec ms20 = { .tv_nsec = 20000000 };
+	pthread_t t;
+	void *ret;
+
+	guest_copy(&self->vm, AP_CODE, hlt_cli, (u64)(hlt_cli_end - hlt_cli));
+	vcpu_long(ap, AP_CODE);
+	pthread_create(&t, NULL, go, ap);
+	nanosleep(&ms20, NULL);
+	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 1, 0, 0));
+	pthread_join(t, &ret);
+	EXPECT_EQ(GUEST_DONE, (long)ret);
+}
+
+TEST_F(pv, a_kick_before_the_hlt_counts_once_and_is_state)
+{
+	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	struct limen_events ev;
+	u8 unhalted;
+
+	guest_copy(&self->vm, AP_CODE, hlt_cli, (u64)(hlt_cli_end - hlt_cli));
+	vcpu_long(ap, AP_CODE);
+	EXPECT_EQ(0, mp_state(ap, &unhalted));
+	EXPECT_EQ(0, unhalted);
+	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 1, 0, 0));
+	EXPECT_EQ(0, mp_state(ap, &unhalted));
+	EXPECT_EQ(1, unhalted);
+	EXPECT_EQ(GUEST_DONE, vcpu_go(ap));
+	EXPECT_EQ(0, mp_state(ap, &unhalted));
+	EXPECT_EQ(0, unhalted);
+	/* it comes and goes with the state */
+	vcpu_long(ap, AP_CODE);
+	ASSERT_EQ(0, vcpu_get(ap, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	ev.unhalted = 1;
+	ASSERT_EQ(0, vcpu_set(ap, LIMEN_CLASS_EVENTS, &ev, sizeof(ev)));
+	EXPECT_EQ(GUEST_DONE, vcpu_go(ap));
+	/* without one it sleeps */
+	vcpu_long(ap, AP_CODE);
+	ASSERT_EQ(0, try_ioctl(ap->fd, LIMEN_KICK, NULL));
+	EXPECT_EQ(LIMEN_EXIT_KICKED, vcpu_go(ap));
+	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 77, 0, 0));
 }
 
 /* ---- halt ---- */

@@ -692,7 +692,7 @@ TEST_F(uapi, illegal_states_give_einval)
 		case 2: ev.shadow = 3; break;
 		case 3: ev.mp_state = 4; break;
 		case 4: ev.insn_len = 16; break;
-		case 5: ev.reserved[0] = 1; break;
+		case 5: ev.reserved = 1; break;
 		case 6: ev.exception = 13; break;	/* not valid, not 0 */
 		case 7: ev.exception = 1u << 31 | 3 << 8 | 32; break;
 		case 8: ev.exception = 1u << 31 | 3 << 8 | 2; break;

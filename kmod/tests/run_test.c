@@ -377,6 +377,31 @@ static void masked_interrupt_does_not_wake_but_nmi_does(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->entered[0].event, NMI);
 }
 
+static void unhalt_then_kick_in_the_guest(struct limen_vcpu *vcpu, int n)
+{
+	limen_vcpu_request(vcpu, n ? LIMEN_REQ_KICK : LIMEN_REQ_UNHALT);
+}
+
+static void unhalt_ends_the_next_hlt_only(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { HLT, HLT };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	vcpu->regs.rflags = 2;
+	fake_cpu(vcpu)->in_guest = unhalt_then_kick_in_the_guest;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_KICKED);
+	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 2);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.mp_state, LIMEN_MP_HALTED);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.unhalted, 0);
+
+	limen_vcpu_request(vcpu, LIMEN_REQ_UNHALT);
+	fake_cpu(vcpu)->in_guest = NULL;
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.mp_state, LIMEN_MP_RUNNING);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.unhalted, 0);
+}
+
 static void level_eoi_goes_to_the_vmm_at_once(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
@@ -502,6 +527,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(hlt_sleeps_until_the_timer),
 	KUNIT_CASE(hlt_with_something_pending_does_not_sleep),
 	KUNIT_CASE(masked_interrupt_does_not_wake_but_nmi_does),
+	KUNIT_CASE(unhalt_ends_the_next_hlt_only),
 	KUNIT_CASE(level_eoi_goes_to_the_vmm_at_once),
 	KUNIT_CASE(pic_interrupt_is_asked_for_and_delivered),
 	KUNIT_CASE(pic_interrupt_waits_for_if_without_spinning),

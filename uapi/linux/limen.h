@@ -436,6 +436,8 @@ struct limen_apic {
  * @mp_state:  LIMEN_MP_*
  * @sipi_vector: valid with LIMEN_MP_SIPI
  * @insn_len:  length of the INT instruction for an @injected software event
+ * @unhalted:  1: another vCPU has kicked this one (KVM_HC_KICK_CPU); its present
+ *             or next HLT ends at once and clears it
  */
 struct limen_events {
 	__u32 injected;
@@ -449,7 +451,8 @@ struct limen_events {
 	__u8 mp_state;
 	__u8 sipi_vector;
 	__u8 insn_len;
-	__u8 reserved[2];
+	__u8 unhalted;
+	__u8 reserved;
 };
 
 #define LIMEN_SHADOW_STI	1

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Hypercalls: who may call what, and what it does. */
+#include "../hypercall.c"
+#include "fake.h"
+
+static struct limen_vcpu *vcpu_64(struct kunit *test, u32 nr)
+{
+	struct limen_vcpu *vcpu = fake_vm(test, nr)->vcpu[0];
+
+	fake_long_mode(vcpu);
+	vcpu->exit.insn_len = 3;
+	vcpu->pv_features = ~0u;
+	return vcpu;
+}
+
+static s64 call4(struct limen_vcpu *vcpu, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
+{
+	u64 *gpr = vcpu->regs.gpr;
+
+	gpr[LIMEN_RAX] = nr;
+	gpr[LIMEN_RBX] = a0;
+	gpr[LIMEN_RCX] = a1;
+	gpr[LIMEN_RDX] = a2;
+	gpr[LIMEN_RSI] = a3;
+	limen_handle_hypercall(vcpu);
+	return gpr[LIMEN_RAX];
+}
+
+static bool is_unhalted(const struct limen_vcpu *vcpu)
+{
+	return test_bit(LIMEN_REQ_UNHALT, &vcpu->requests);
+}
+
+static void hypercalls_are_answered_or_the_vmms(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 1);
+
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 1, 0, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 99, 0, 0, 0, 0), -1000ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 0x100, 0, 0, 0, 0), 0x100ll);
+	KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_HYPERCALL);
+	vcpu->sregs.seg[LIMEN_SS].ar |= 3 << 5;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 1, 0, 0, 0, 0), -1ll);
+}
+
+static void arguments_of_32_bit_code_have_32_bits(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 2);
+
+	vcpu->sregs.seg[LIMEN_CS].ar = 0xc09b;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 0xff00000005, 0, 0xff00000001, 0, 0), 0ll);
+	KUNIT_EXPECT_TRUE(test, is_unhalted(vcpu->vm->vcpu[1]));
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 99, 0, 0, 0, 0), 0xfffffc18ll);
+}
+
+static void kick_names_a_vcpu_by_its_apic_id(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 3);
+
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 2, 0, 0), 0ll);
+	KUNIT_EXPECT_FALSE(test, is_unhalted(vcpu));
+	KUNIT_EXPECT_FALSE(test, is_unhalted(vcpu->vm->vcpu[1]));
+	KUNIT_EXPECT_TRUE(test, is_unhalted(vcpu->vm->vcpu[2]));
+}
+
+static void kick_of_a_vcpu_that_is_not_there_is_harmless(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 1);
+
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 63, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 64, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, ~0ull, 0, 0), 0ll);
+}
+
+static void hidden_calls_give_enosys(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 2);
+
+	vcpu->pv_features = ~(u32)PV_UNHALT;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 1, 0, 0), -1000ll);
+	KUNIT_EXPECT_FALSE(test, is_unhalted(vcpu->vm->vcpu[1]));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(hypercalls_are_answered_or_the_vmms),
+	KUNIT_CASE(arguments_of_32_bit_code_have_32_bits),
+	KUNIT_CASE(kick_names_a_vcpu_by_its_apic_id),
+	KUNIT_CASE(kick_of_a_vcpu_that_is_not_there_is_harmless),
+	KUNIT_CASE(hidden_calls_give_enosys),
+	{}
+};
+
+static struct kunit_suite suite = { .name = "hypercall", .test_cases = cases };
+kunit_test_suite(suite);
