@@ -12,10 +12,15 @@
 
 #define KVM_HC_LAST	0xff
 #define KVM_EPERM	1
+#define KVM_EINVAL	22
 #define KVM_ENOSYS	1000
 
 #define KVM_HC_VAPIC_POLL_IRQ	1
 #define KVM_HC_KICK_CPU		5
+#define KVM_HC_SEND_IPI		10
+
+/* ICR: shorthand, and logical destination */
+#define ICR_DEST_BITS	(GENMASK(19, 18) | BIT(11))
 
 /* RAX and the arguments, as wide as the mode has them */
 struct call {
@@ -24,6 +29,7 @@ struct call {
 	u64 a1;
 	u64 a2;
 	u64 a3;
+	u32 bits;	/* of an argument: 32 or 64 */
 };
 
 static struct limen_vcpu *vcpu_of(struct limen_vm *vm, u64 id)
@@ -44,6 +50,21 @@ static s64 kick(struct limen_vm *vm, u64 id)
 	return 0;
 }
 
+/* Two words of APIC ids, counted from a2; a3 is what ICR would get */
+static s64 send_ipi(struct limen_vm *vm, const struct call *c)
+{
+	DECLARE_BITMAP(set, 128);
+
+	if (c->a3 & ICR_DEST_BITS)
+		return -KVM_EINVAL;
+	bitmap_from_u64(set, c->a0);
+	if (c->bits == 64)
+		bitmap_from_u64(set + BITS_TO_LONGS(64), c->a1);
+	else
+		bitmap_from_u64(set, c->a0 | c->a1 << 32);
+	return pi_send_set(vm, c->a2, set, 2 * c->bits, c->a3);
+}
+
 static s64 answer(struct limen_vcpu *vcpu, const struct call *c)
 {
 	u32 has = vcpu->pv_features;
@@ -53,6 +74,8 @@ static s64 answer(struct limen_vcpu *vcpu, const struct call *c)
 		return 0;
 	case KVM_HC_KICK_CPU:
 		return has & PV_UNHALT ? kick(vcpu->vm, c->a1) : -KVM_ENOSYS;
+	case KVM_HC_SEND_IPI:
+		return has & PV_SEND_IPI ? send_ipi(vcpu->vm, c) : -KVM_ENOSYS;
 	}
 	return -KVM_ENOSYS;
 }
@@ -66,8 +89,10 @@ static s64 answer(struct limen_vcpu *vcpu, const struct call *c)
 enum limen_next limen_handle_hypercall(struct limen_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
-	u64 mask = limen_mode(vcpu) == 64 ? ~0ull : U32_MAX;
+	u32 bits = limen_mode(vcpu) == 64 ? 64 : 32;
+	u64 mask = bits == 64 ? ~0ull : U32_MAX;
 	struct call c = {
+		.bits = bits,
 		.nr = gpr[LIMEN_RAX] & mask, .a0 = gpr[LIMEN_RBX] & mask,
 		.a1 = gpr[LIMEN_RCX] & mask, .a2 = gpr[LIMEN_RDX] & mask,
 		.a3 = gpr[LIMEN_RSI] & mask,

@@ -20,6 +20,7 @@ typedef int64_t s64;
 #define PV_UNHALT	7
 
 #define HC_KICK_CPU	5
+#define HC_SEND_IPI	10
 
 #define MSR_STEAL_TIME	0x4b564d03
 
@@ -282,7 +283,7 @@ static s64 call4(struct vcpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 
 TEST_F(pv, hidden_hypercalls_give_enosys)
 {
-	static const int calls[] = { HC_KICK_CPU };
+	static const int calls[] = { HC_KICK_CPU, HC_SEND_IPI };
 	size_t i;
 
 	vcpu_hide(self->c, PV_LEAF, 0, ~0u);
@@ -351,6 +352,44 @@ TEST_F(pv, a_kick_before_the_hlt_counts_once_and_is_state)
 	ASSERT_EQ(0, try_ioctl(ap->fd, LIMEN_KICK, NULL));
 	EXPECT_EQ(LIMEN_EXIT_KICKED, vcpu_go(ap));
 	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 77, 0, 0));
+}
+
+#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
+		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
+		"movl $1, %gs:4;"
+#define WAIT_1	"\n661: cli; cmpl $1, %gs:0; jae 662f; sti; hlt; jmp 661b\n662: sti\n"
+
+GUEST64(wait_irq, X2_ON "movl $1, %gs:8;" WAIT_1 G_DONE);
+
+TEST_F(pv, one_hypercall_interrupts_many_vcpus)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+	volatile u64 *ready;
+	pthread_t t[4];
+	struct vcpu *c;
+	void *ret;
+	u32 i;
+	int n;
+
+	guest_copy(&self->vm, AP_CODE, wait_irq, (u64)(wait_irq_end - wait_irq));
+	for (i = 1; i < 4; i++) {
+		c = vm_vcpu(&self->vm, i);
+		vcpu_long(c, AP_CODE);
+		pthread_create(&t[i], NULL, go, c);
+		ready = &vcpu_block(c)->value[0];
+		for (n = 0; n < 5000 && !*ready; n++)
+			nanosleep(&ms, NULL);
+	}
+	/* ids 1 to 3, and some that are not there */
+	EXPECT_EQ(3, call4(self->c, HC_SEND_IPI, ~0ull, ~0ull, 1, 0x81));
+	for (i = 1; i < 4; i++) {
+		pthread_join(t[i], &ret);
+		EXPECT_EQ(GUEST_DONE, (long)ret);
+		EXPECT_EQ(0x81, vcpu_block(&self->vm.cpu[i])->event[0].vector);
+	}
+	EXPECT_EQ(-22, call4(self->c, HC_SEND_IPI, 1, 0, 0, 0x40081));
+	EXPECT_EQ(0, call4(self->c, HC_SEND_IPI, ~0ull, ~0ull, 64, 0x81));
+	EXPECT_EQ(0, call4(self->c, HC_SEND_IPI, ~0ull, ~0ull, ~0ull, 0x81));
 }
 
 /* ---- halt ---- */

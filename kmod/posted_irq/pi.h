@@ -71,6 +71,10 @@ void pi_tsc_moved(struct limen_vcpu *vcpu);	/* tsc_offset has changed */
 /* Message-signalled interrupts, from the VMM: how many vCPUs took it */
 int pi_msi(struct limen_vm *vm, u64 addr, u32 data);
 
+/* Paravirtual IPIs: how many of @set, counted from APIC id @first, took it */
+int pi_send_set(struct limen_vm *vm, u64 first, const unsigned long *set, u32 nr,
+		u32 icr);
+
 /* LIMEN_CLASS_APIC: check before set; set can't fail */
 void pi_get_state(struct limen_vcpu *vcpu, struct limen_apic *out);
 int pi_check_state(const struct limen_vcpu *vcpu, const struct limen_apic *in);

@@ -73,6 +73,66 @@ static void kick_of_a_vcpu_that_is_not_there_is_harmless(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, ~0ull, 0, 0), 0ll);
 }
 
+static void enable_apic(struct limen_vcpu *vcpu)
+{
+	u32 svr = 0x1ff;
+
+	pi_mmio(vcpu, 0xf0, true, &svr);
+}
+
+static bool has_got(struct limen_vcpu *vcpu, u8 vector)
+{
+	return test_and_clear_bit(vector, vcpu->pi.desc->pir);
+}
+
+static void ipis_go_to_the_set(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 5);
+	struct limen_vcpu **all = vcpu->vm->vcpu;
+	int i;
+
+	/* 3 is software-disabled: it takes NMIs only */
+	for (i = 0; i < 5; i++)
+		if (i != 3)
+			enable_apic(all[i]);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0x1a, 0, 0, 0x41), 2ll);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, has_got(all[i], 0x41), i == 1 || i == 4);
+	/* counted from an id on, and those that are not there */
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, ~0ull, ~0ull, 2, 0x42), 2ll);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, has_got(all[i], 0x42), i == 2 || i == 4);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 8, 0, 0, 0x400), 1ll);
+	KUNIT_EXPECT_EQ(test, atomic_read(&all[3]->nmi_posted), 1);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, ~0ull, ~0ull, 64, 0x43), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, ~0ull, ~0ull, ~0ull, 0x43), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, ~0ull, ~0ull, ~0ull - 63, 0x43), 0ll);
+}
+
+static void second_word_follows_the_first_in_either_mode(struct kunit *test)
+{
+	struct limen_vm *vm = fake_vm(test, 37);
+	struct limen_vcpu *vcpu = vm->vcpu[0];
+
+	fake_long_mode(vcpu);
+	vcpu->pv_features = ~0u;
+	enable_apic(vm->vcpu[35]);
+	enable_apic(vm->vcpu[36]);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, BIT_ULL(35), 0, 0, 0x41), 1ll);
+	KUNIT_EXPECT_TRUE(test, has_got(vm->vcpu[35], 0x41));
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 0, 0x41), 0ll);
+	vcpu->sregs.seg[LIMEN_CS].ar = 0xc09b;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 0, 0x41), 1ll);
+	KUNIT_EXPECT_TRUE(test, has_got(vm->vcpu[35], 0x41));
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 1, 0x41), 1ll);
+	KUNIT_EXPECT_TRUE(test, has_got(vm->vcpu[36], 0x41));
+	/* no INIT, no shorthand, no logical destination */
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 1, 0x500), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 1, 0x40041), (s64)(u32)-22);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 0, 8, 1, 0x841), (s64)(u32)-22);
+	KUNIT_EXPECT_FALSE(test, vm->vcpu[36]->requests & BIT(LIMEN_REQ_INIT));
+}
+
 static void hidden_calls_give_enosys(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test, 2);
@@ -80,6 +140,10 @@ static void hidden_calls_give_enosys(struct kunit *test)
 	vcpu->pv_features = ~(u32)PV_UNHALT;
 	KUNIT_EXPECT_EQ(test, call4(vcpu, 5, 0, 1, 0, 0), -1000ll);
 	KUNIT_EXPECT_FALSE(test, is_unhalted(vcpu->vm->vcpu[1]));
+	vcpu->pv_features = ~(u32)PV_SEND_IPI;
+	enable_apic(vcpu);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 1, 0, 0, 0x41), -1000ll);
+	KUNIT_EXPECT_FALSE(test, has_got(vcpu, 0x41));
 }
 
 static struct kunit_case cases[] = {
@@ -87,6 +151,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(arguments_of_32_bit_code_have_32_bits),
 	KUNIT_CASE(kick_names_a_vcpu_by_its_apic_id),
 	KUNIT_CASE(kick_of_a_vcpu_that_is_not_there_is_harmless),
+	KUNIT_CASE(ipis_go_to_the_set),
+	KUNIT_CASE(second_word_follows_the_first_in_either_mode),
 	KUNIT_CASE(hidden_calls_give_enosys),
 	{}
 };
