@@ -296,7 +296,7 @@ static void set_both(struct vcpu *c, const struct limen_regs *regs,
 
 static u64 stack_of(const struct vcpu *c)
 {
-	return GUEST_STACKS - c->id * 0x4000ull;
+	return GUEST_STACKS - c->id * 0x400ull;
 }
 
 struct guest_block *vcpu_block(struct vcpu *c)

@@ -41,11 +41,11 @@ typedef uint64_t u64;
 #define GUEST_TSS	0xb000
 #define GUEST_CODE	0x10000
 #define GUEST_BLOCKS	0x40000	/* 4096 bytes per vCPU, at its GS base */
-#define GUEST_STACKS	0x80000	/* top of vCPU 0's; 16 KiB for each, downwards */
+#define GUEST_STACKS	0x90000	/* top of vCPU 0's; 1 KiB for each, downwards */
 #define GUEST_DATA	0x100000 /* free for the test */
 #define GUEST_MEM	0x400000
 
-#define GUEST_VCPUS	4
+#define GUEST_VCPUS	LIMEN_MAX_VCPUS
 #define GUEST_LOG	64
 #define GUEST_REPORTS	256
 
