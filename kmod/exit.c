@@ -168,7 +168,8 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	case LIMEN_KIND_HYPERCALL:	return limen_handle_hypercall(vcpu);
 	case LIMEN_KIND_PAUSE:
 		limen_skip_insn(vcpu);
-		return LIMEN_RELOAD;	/* let others run */
+		vcpu->want_yield = true;
+		return LIMEN_RELOAD;
 	case LIMEN_KIND_CACHE:		return limen_skip_insn(vcpu);
 	case LIMEN_KIND_UD:
 		limen_raise_ud(vcpu);

@@ -18,6 +18,7 @@
 #define KVM_HC_VAPIC_POLL_IRQ	1
 #define KVM_HC_KICK_CPU		5
 #define KVM_HC_SEND_IPI		10
+#define KVM_HC_SCHED_YIELD	11
 
 /* ICR: shorthand, and logical destination */
 #define ICR_DEST_BITS	(GENMASK(19, 18) | BIT(11))
@@ -65,6 +66,18 @@ static s64 send_ipi(struct limen_vm *vm, const struct call *c)
 	return pi_send_set(vm, c->a2, set, 2 * c->bits, c->a3);
 }
 
+/* Before the next entry; a vCPU that has a CPU or wants none is not helped */
+static s64 sched_yield(struct limen_vcpu *vcpu, u64 id)
+{
+	struct limen_vcpu *target = vcpu_of(vcpu->vm, id);
+
+	if (!target || target == vcpu || !READ_ONCE(target->ready))
+		return 0;
+	vcpu->yield_to = target;
+	vcpu->want_yield = true;
+	return 0;
+}
+
 static s64 answer(struct limen_vcpu *vcpu, const struct call *c)
 {
 	u32 has = vcpu->pv_features;
@@ -76,6 +89,8 @@ static s64 answer(struct limen_vcpu *vcpu, const struct call *c)
 		return has & PV_UNHALT ? kick(vcpu->vm, c->a1) : -KVM_ENOSYS;
 	case KVM_HC_SEND_IPI:
 		return has & PV_SEND_IPI ? send_ipi(vcpu->vm, c) : -KVM_ENOSYS;
+	case KVM_HC_SCHED_YIELD:
+		return has & PV_SCHED_YIELD ? sched_yield(vcpu, c->a0) : -KVM_ENOSYS;
 	}
 	return -KVM_ENOSYS;
 }
@@ -103,5 +118,6 @@ enum limen_next limen_handle_hypercall(struct limen_vcpu *vcpu)
 		return limen_to_user(vcpu, LIMEN_EXIT_HYPERCALL);
 	ret = limen_cpl(vcpu) ? -KVM_EPERM : answer(vcpu, &c);
 	gpr[LIMEN_RAX] = ret & mask;
-	return limen_skip_insn(vcpu);
+	limen_skip_insn(vcpu);
+	return vcpu->want_yield ? LIMEN_RELOAD : LIMEN_RESUME;
 }

@@ -6,7 +6,7 @@
  * Lock order: vm->lock, vcpu->lock, vm->mem_sem, mmap_lock, vm->mmu_lock.
  * Legend on members: (i) set before the object is published, then constant;
  * (v) vcpu->lock; (l) vm->lock; (m) vm->mem_sem and vm->mmu_lock to write,
- * either to read; (a) atomic.
+ * either to read; (a) atomic; (t) vcpu->thread_lock.
  */
 #ifndef LIMEN_LIMEN_H
 #define LIMEN_LIMEN_H
@@ -80,6 +80,7 @@ enum limen_stat_id {
 	LIMEN_STAT_HALT_NS,
 	LIMEN_STAT_POLLS_HIT,	/* something came while a halted vCPU polled */
 	LIMEN_STAT_POLLS_MISSED,
+	LIMEN_STAT_YIELDS,	/* CPU given to another vCPU's thread */
 	LIMEN_STAT_GUEST_NS,
 	LIMEN_NR_STAT,
 };
@@ -147,7 +148,11 @@ struct limen_vcpu {
 	struct limen_spot steal_spot;	/* "preempted" of the steal-time page */
 	u64 steal_seen;			/* run_delay of @thread that was told */
 	bool steal_stale;		/* the page says that we do not run */
-	struct pid *thread;		/* that called LIMEN_RUN last */
+	struct pid *thread;		/* that called LIMEN_RUN last; (t) */
+	spinlock_t thread_lock;		/* (t) to write with (v), or either to read */
+	bool ready;			/* (a) @thread waits for a CPU */
+	bool want_yield;		/* before the next window */
+	struct limen_vcpu *yield_to;	/* to whom; NULL: to anyone */
 	u32 halt_poll;			/* ns to poll in the next HLT */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
@@ -210,6 +215,7 @@ struct limen_vm {
 
 	s64 clock_offset;		/* (a) */
 	u32 halt_poll_max;		/* (a) ns */
+	u32 yield_last;			/* (a) id of the vCPU that got a CPU last */
 	int extint;			/* (a) level of the 8259A's wire */
 
 	union {				/* (i) */

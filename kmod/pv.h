@@ -16,6 +16,7 @@ struct limen_vcpu;
 #define PV_STEAL_TIME		BIT(5)
 #define PV_UNHALT		BIT(7)
 #define PV_SEND_IPI		BIT(11)
+#define PV_SCHED_YIELD		BIT(13)
 
 bool limen_pv_hides(const struct limen_vcpu *vcpu, u32 index);
 bool limen_pv_msr_ok(const struct limen_vcpu *vcpu, u32 index, u64 val);

@@ -24,6 +24,7 @@
 #include "run.h"
 #include "vcpu.h"
 #include "window.h"
+#include "yield.h"
 
 /*
  * Entries in one window; bounds the time with interrupts off together with the
@@ -280,6 +281,8 @@ static int run_once(struct limen_vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
+	if (vcpu->want_yield)
+		limen_yield(vcpu);
 	check_clock(vcpu);
 	limen_steal_update(vcpu);
 	next = take_requests(vcpu);

@@ -156,6 +156,7 @@ struct limen_vcpu *limen_vcpu_create(struct limen_vm *vm, u32 id)
 	vcpu->last_cpu = -1;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->lock);
+	spin_lock_init(&vcpu->thread_lock);
 	rcuwait_init(&vcpu->wait);
 
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -206,12 +207,14 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
+	WRITE_ONCE(container_of(pn, struct limen_vcpu, preempt)->ready, false);
 }
 
 static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct limen_vcpu *vcpu = container_of(pn, struct limen_vcpu, preempt);
 
+	WRITE_ONCE(vcpu->ready, task_is_running(current));
 	limen_ops->put(vcpu);
 	limen_steal_pause(vcpu);
 }
@@ -224,10 +227,15 @@ static struct preempt_ops preempt_ops = {
 /* run_delay is a thread's: with another one it counts from here */
 static void note_thread(struct limen_vcpu *vcpu)
 {
+	struct pid *old;
+
 	if (vcpu->thread == task_pid(current))
 		return;
-	put_pid(vcpu->thread);
+	old = vcpu->thread;
+	spin_lock(&vcpu->thread_lock);
 	vcpu->thread = get_task_pid(current, PIDTYPE_PID);
+	spin_unlock(&vcpu->thread_lock);
+	put_pid(old);
 	vcpu->steal_seen = limen_run_delay();
 }
 

@@ -21,6 +21,7 @@ typedef int64_t s64;
 
 #define HC_KICK_CPU	5
 #define HC_SEND_IPI	10
+#define HC_SCHED_YIELD	11
 
 #define MSR_STEAL_TIME	0x4b564d03
 
@@ -283,7 +284,7 @@ static s64 call4(struct vcpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 
 TEST_F(pv, hidden_hypercalls_give_enosys)
 {
-	static const int calls[] = { HC_KICK_CPU, HC_SEND_IPI };
+	static const int calls[] = { HC_KICK_CPU, HC_SEND_IPI, HC_SCHED_YIELD };
 	size_t i;
 
 	vcpu_hide(self->c, PV_LEAF, 0, ~0u);
@@ -456,6 +457,76 @@ TEST_F(pv, polling_leaves_the_cpu_to_others)
 	stop = true;
 	pthread_join(t, NULL);
 	EXPECT_LT(stat_of(self->c, "halt_polls_hit"), 50);
+}
+
+/* ---- yielding ---- */
+
+static void *go_on_0(void *arg)
+{
+	pin(0);
+	return go(arg);
+}
+
+static bool has_cap(struct vm *vm, const char *name)
+{
+	struct limen_cap cap = { .size = sizeof(cap) };
+
+	for (; !try_ioctl(vm->dev, LIMEN_CAP, &cap); cap.index++)
+		if (!strcmp(cap.name, name))
+			return cap.state == LIMEN_CAP_USED;
+	return false;
+}
+
+GUEST64(spin_for_flag, "1: cmpl $0, 0x100000; je 1b" G_DONE);
+GUEST64(yields, "mov $200, %r12d\n 1:" HYPERCALL "mov $20000, %ecx\n 2: dec %ecx; jnz 2b;"
+	"dec %r12d; jnz 1b; movl $1, 0x100000" G_DONE);
+
+TEST_F(pv, a_yield_gives_the_cpu_to_the_vcpu_that_it_names)
+{
+	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	pthread_t t;
+	void *ret;
+
+	guest_copy(&self->vm, AP_CODE, spin_for_flag,
+		   (u64)(spin_for_flag_end - spin_for_flag));
+	vcpu_long(ap, AP_CODE);
+	pthread_create(&t, NULL, go_on_0, ap);
+	pin(0);
+	self->b->value[0] = is_vmx();
+	self->b->value[1] = HC_SCHED_YIELD;
+	self->b->value[2] = 1;
+	EXPECT_EQ(GUEST_DONE, START(yields));
+	pthread_join(t, &ret);
+	EXPECT_EQ(GUEST_DONE, (long)ret);
+	EXPECT_EQ(0, self->b->value[6]);
+	EXPECT_LT(0, stat_of(self->c, "yields"));
+	EXPECT_EQ(0, stat_of(ap, "yields"));
+	/* to nobody, to itself, to one that does not run */
+	EXPECT_EQ(0, call4(self->c, HC_SCHED_YIELD, 77, 0, 0, 0));
+	EXPECT_EQ(0, call4(self->c, HC_SCHED_YIELD, 0, 0, 0, 0));
+	EXPECT_EQ(0, call4(self->c, HC_SCHED_YIELD, 1, 0, 0, 0));
+}
+
+GUEST64(pause_for_flag, "1: pause; cmpl $0, 0x100000; je 1b" G_DONE);
+GUEST64(flag_later, "mov $3000000, %ecx\n 1: dec %ecx; jnz 1b; movl $1, 0x100000" G_DONE);
+
+TEST_F(pv, a_loop_of_pause_yields)
+{
+	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	pthread_t t;
+	void *ret;
+
+	if (!has_cap(&self->vm, is_vmx() ? "pause-loop-exiting" : "pause-filter"))
+		SKIP(return, "the CPU does not count PAUSEs");
+	guest_copy(&self->vm, AP_CODE, flag_later, (u64)(flag_later_end - flag_later));
+	vcpu_long(ap, AP_CODE);
+	pthread_create(&t, NULL, go_on_0, ap);
+	pin(0);
+	EXPECT_EQ(GUEST_DONE, START(pause_for_flag));
+	pthread_join(t, &ret);
+	EXPECT_EQ(GUEST_DONE, (long)ret);
+	EXPECT_LT(0, stat_of(self->c, "exit_pause"));
+	EXPECT_LT(0, stat_of(self->c, "yields"));
 }
 
 TEST_HARNESS_MAIN

@@ -133,6 +133,23 @@ static void second_word_follows_the_first_in_either_mode(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vm->vcpu[36]->requests & BIT(LIMEN_REQ_INIT));
 }
 
+static void yield_waits_for_the_window_to_close(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = vcpu_64(test, 2);
+	struct limen_vcpu *other = vcpu->vm->vcpu[1];
+
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 11, 1, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 11, 0, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 11, 64, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_FALSE(test, vcpu->want_yield);
+	other->ready = true;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 11, 1, 0, 0, 0), 0ll);
+	KUNIT_EXPECT_TRUE(test, vcpu->want_yield);
+	KUNIT_EXPECT_PTR_EQ(test, vcpu->yield_to, other);
+	vcpu->regs.gpr[LIMEN_RAX] = 1;
+	KUNIT_EXPECT_EQ(test, limen_handle_hypercall(vcpu), LIMEN_RELOAD);
+}
+
 static void hidden_calls_give_enosys(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = vcpu_64(test, 2);
@@ -144,6 +161,10 @@ static void hidden_calls_give_enosys(struct kunit *test)
 	enable_apic(vcpu);
 	KUNIT_EXPECT_EQ(test, call4(vcpu, 10, 1, 0, 0, 0x41), -1000ll);
 	KUNIT_EXPECT_FALSE(test, has_got(vcpu, 0x41));
+	vcpu->pv_features = ~(u32)PV_SCHED_YIELD;
+	vcpu->vm->vcpu[1]->ready = true;
+	KUNIT_EXPECT_EQ(test, call4(vcpu, 11, 1, 0, 0, 0), -1000ll);
+	KUNIT_EXPECT_FALSE(test, vcpu->want_yield);
 }
 
 static struct kunit_case cases[] = {
@@ -153,6 +174,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(kick_of_a_vcpu_that_is_not_there_is_harmless),
 	KUNIT_CASE(ipis_go_to_the_set),
 	KUNIT_CASE(second_word_follows_the_first_in_either_mode),
+	KUNIT_CASE(yield_waits_for_the_window_to_close),
 	KUNIT_CASE(hidden_calls_give_enosys),
 	{}
 };
