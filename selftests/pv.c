@@ -477,21 +477,26 @@ static bool has_cap(struct vm *vm, const char *name)
 	return false;
 }
 
-GUEST64(spin_for_flag, "1: cmpl $0, 0x100000; je 1b" G_DONE);
+GUEST64(spin_for_flag, "movl $1, %gs:8\n 1: cmpl $0, 0x100000; je 1b" G_DONE);
 GUEST64(yields, "mov $200, %r12d\n 1:" HYPERCALL "mov $20000, %ecx\n 2: dec %ecx; jnz 2b;"
 	"dec %r12d; jnz 1b; movl $1, 0x100000" G_DONE);
 
 TEST_F(pv, a_yield_gives_the_cpu_to_the_vcpu_that_it_names)
 {
 	struct vcpu *ap = vm_vcpu(&self->vm, 1);
+	volatile u64 *ready = &vcpu_block(ap)->value[0];
+	struct timespec ms = { .tv_nsec = 1000000 };
 	pthread_t t;
 	void *ret;
+	int i;
 
 	guest_copy(&self->vm, AP_CODE, spin_for_flag,
 		   (u64)(spin_for_flag_end - spin_for_flag));
 	vcpu_long(ap, AP_CODE);
 	pthread_create(&t, NULL, go_on_0, ap);
 	pin(0);
+	for (i = 0; i < 5000 && !*ready; i++)
+		nanosleep(&ms, NULL);
 	self->b->value[0] = is_vmx();
 	self->b->value[1] = HC_SCHED_YIELD;
 	self->b->value[2] = 1;
