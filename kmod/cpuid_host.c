@@ -167,7 +167,7 @@ static void hypervisor_leaves(struct builder *b)
 	memcpy(&e->edx, "M\0\0\0", 4);
 	e = add(b, PV_LEAF, 0, 0);
 	e->eax = PV_CLOCKSOURCE | PV_NOP_IO_DELAY | PV_CLOCKSOURCE2 |
-		 PV_UNHALT | PV_SEND_IPI | PV_SCHED_YIELD;
+		 PV_EOI | PV_UNHALT | PV_SEND_IPI | PV_SCHED_YIELD;
 	if (limen_has_run_delay())
 		e->eax |= PV_STEAL_TIME;
 	e = add(b, 0x40000010, 0, 0);

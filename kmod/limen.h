@@ -68,6 +68,7 @@ struct limen_softmsrs {
 	u64 clock_system;	/* MSR_KVM_SYSTEM_TIME_NEW */
 	u64 clock_wall;		/* MSR_KVM_WALL_CLOCK_NEW */
 	u64 steal_time;		/* MSR_KVM_STEAL_TIME */
+	u64 pv_eoi;		/* MSR_KVM_PV_EOI_EN */
 };
 
 enum limen_stat_id {
@@ -77,6 +78,7 @@ enum limen_stat_id {
 	LIMEN_STAT_BORROWED,	/* windows in which root mode was found on */
 	LIMEN_STAT_FLUSHES,
 	LIMEN_STAT_INJECTED,
+	LIMEN_STAT_PV_EOIS,	/* interrupts that ended without an exit */
 	LIMEN_STAT_HALT_NS,
 	LIMEN_STAT_POLLS_HIT,	/* something came while a halted vCPU polled */
 	LIMEN_STAT_POLLS_MISSED,
@@ -147,6 +149,8 @@ struct limen_vcpu {
 	int clock_cpu;			/* whose TSC it was written with */
 	struct limen_spot steal_spot;	/* "preempted" of the steal-time page */
 	u64 steal_seen;			/* run_delay of @thread that was told */
+	struct limen_spot eoi_spot;	/* the flag of soft.pv_eoi */
+	bool eoi_offered;		/* in the guest: it may clear that flag */
 	bool steal_stale;		/* the page says that we do not run */
 	struct pid *thread;		/* that called LIMEN_RUN last; (t) */
 	spinlock_t thread_lock;		/* (t) to write with (v), or either to read */
@@ -201,7 +205,7 @@ struct limen_vm {
 	spinlock_t mmu_lock;		/* ranges, tables, notifier counts */
 	struct limen_mem_range range[LIMEN_MAX_RANGES];	/* (m) sorted by gpa */
 	u32 nr_ranges;			/* (m) */
-	u64 mem_gen;			/* (m) ranges taken away or protected */
+	u64 mem_gen;			/* (m) changes of the ranges */
 	bool has_spots;			/* (a) once set, stays; under mem_sem */
 	struct npt npt;			/* second-level table, mmu_lock */
 	struct mmu_notifier notifier;

@@ -105,6 +105,7 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		err = -EMFILE;
 	if (!err) {
 		spin_lock(&vm->mmu_lock);
+		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		memmove(&vm->range[i + 1], &vm->range[i],
 			(vm->nr_ranges - i) * sizeof(vm->range[0]));
 		vm->range[i] = new;

@@ -129,6 +129,9 @@ static int read_soft(struct limen_vcpu *vcpu, u32 index, u64 *val)
 	case KVM_STEAL_TIME:
 		*val = soft->steal_time;
 		return 0;
+	case KVM_PV_EOI:
+		*val = soft->pv_eoi;
+		return 0;
 	}
 	if (mtrr_fixed_index(index) < 0)
 		return read_constant(index, val);
@@ -246,6 +249,7 @@ static int write_soft(struct limen_vcpu *vcpu, u32 index, u64 val)
 		limen_vcpu_request(vcpu, LIMEN_REQ_CLOCK);
 		return 0;
 	case KVM_STEAL_TIME:
+	case KVM_PV_EOI:
 		return limen_pv_wrmsr(vcpu, index, val);
 	/* written by every Linux, to no effect in a guest */
 	case IA32_BIOS_UPDT_TRIG:
@@ -336,6 +340,7 @@ static const u32 state_msrs[] = {
 	0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, 0x20f,
 	IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_KERNEL_GS_BASE,
 	IA32_TSC_AUX, KVM_WALL_CLOCK, KVM_SYSTEM_TIME, KVM_STEAL_TIME,
+	KVM_PV_EOI,
 };
 
 static bool is_state_msr(u32 index)
@@ -369,6 +374,7 @@ int limen_msr_check(struct limen_vcpu *vcpu, u32 index, u64 val)
 	case IA32_MTRR_PHYSBASE0 ... IA32_MTRR_PHYSMASK7:
 		return val >> limen_caps.phys_bits ? -EINVAL : 0;
 	case KVM_STEAL_TIME:
+	case KVM_PV_EOI:
 		return limen_pv_msr_ok(vcpu, index, val) ? 0 : -EINVAL;
 	}
 	if (mtrr_fixed_index(index) >= 0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Features of KVM's paravirtual interface beside the clock: their MSRs, and the
- * steal-time page (Documentation/virt/kvm/x86/msr.rst).
+ * steal-time page (Documentation/virt/kvm/x86/msr.rst). The EOI flag is used by
+ * posted_irq/pi_pv_eoi.c.
  *
  * Each of them needs its bit in CPUID leaf PV_LEAF. A page that is not in memory
  * is not written; the guest then sees what it put there itself.
@@ -16,6 +17,8 @@
 
 #define PV_ENABLE	BIT_ULL(0)
 #define STEAL_RESERVED	GENMASK_ULL(5, 1)
+#define EOI_RESERVED	BIT_ULL(1)
+#define NOT_LOOKED_UP	((struct limen_spot){ .gen = ~0ull })
 
 struct steal_page {
 	u64 steal;	/* ns */
@@ -31,6 +34,8 @@ static u32 feature_of(u32 index)
 	switch (index) {
 	case KVM_STEAL_TIME:
 		return PV_STEAL_TIME;
+	case KVM_PV_EOI:
+		return PV_EOI;
 	}
 	return 0;
 }
@@ -50,7 +55,7 @@ bool limen_pv_hides(const struct limen_vcpu *vcpu, u32 index)
 /**
  * limen_pv_msr_ok() - can this vCPU's MSR hold the value?
  * @vcpu: the vCPU
- * @index: KVM_STEAL_TIME
+ * @index: KVM_STEAL_TIME or KVM_PV_EOI
  * @val: the value
  *
  * Context: vcpu->lock.
@@ -59,13 +64,13 @@ bool limen_pv_msr_ok(const struct limen_vcpu *vcpu, u32 index, u64 val)
 {
 	if (limen_pv_hides(vcpu, index))
 		return !val;
-	return !(val & STEAL_RESERVED);
+	return !(val & (index == KVM_PV_EOI ? EOI_RESERVED : STEAL_RESERVED));
 }
 
 /**
  * limen_pv_wrmsr() - one of these MSRs is written
  * @vcpu: the vCPU
- * @index: KVM_STEAL_TIME
+ * @index: KVM_STEAL_TIME or KVM_PV_EOI
  * @val: the value
  *
  * Context: vCPU thread or vcpu->lock, in a window or not.
@@ -75,8 +80,13 @@ int limen_pv_wrmsr(struct limen_vcpu *vcpu, u32 index, u64 val)
 {
 	if (!limen_pv_msr_ok(vcpu, index, val))
 		return -EINVAL;
+	if (index == KVM_PV_EOI) {
+		vcpu->soft.pv_eoi = val;
+		vcpu->eoi_spot = NOT_LOOKED_UP;
+		return 0;
+	}
 	vcpu->soft.steal_time = val;
-	vcpu->steal_spot.hva = 0;
+	vcpu->steal_spot = NOT_LOOKED_UP;
 	vcpu->steal_seen = limen_run_delay();
 	vcpu->steal_stale = true;
 	return 0;
@@ -93,7 +103,25 @@ void limen_pv_reset(struct limen_vcpu *vcpu)
 	vcpu->soft.clock_system = 0;
 	vcpu->soft.clock_wall = 0;
 	vcpu->soft.steal_time = 0;
-	vcpu->steal_spot.hva = 0;
+	vcpu->soft.pv_eoi = 0;
+	vcpu->steal_spot = NOT_LOOKED_UP;
+	vcpu->eoi_spot = NOT_LOOKED_UP;
+}
+
+/**
+ * limen_eoi_spot_update() - find the EOI flag again when memory has changed
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, no window open; may sleep.
+ */
+void limen_eoi_spot_update(struct limen_vcpu *vcpu)
+{
+	struct limen_vm *vm = vcpu->vm;
+
+	if (!(vcpu->soft.pv_eoi & PV_ENABLE) ||
+	    vcpu->eoi_spot.gen == READ_ONCE(vm->mem_gen))
+		return;
+	limen_mem_spot(vm, vcpu->soft.pv_eoi & ~PV_ENABLE, 1, &vcpu->eoi_spot);
 }
 
 static u64 steal_gpa(const struct limen_vcpu *vcpu)

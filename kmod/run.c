@@ -189,6 +189,7 @@ static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
 		vcpu->entry.irq_window = true;
 		vcpu->want_irq_window = false;
 	}
+	pi_pv_eoi_offer(vcpu);
 }
 
 static void account(struct limen_vcpu *vcpu)
@@ -229,7 +230,7 @@ enum limen_next limen_run_inside(struct limen_vcpu *vcpu)
 		limen_ops->enter(vcpu);
 		account(vcpu);
 		limen_event_done(vcpu);
-		if (!limen_exit_is_inside(vcpu)) {
+		if (!pi_pv_eoi_take(vcpu) || !limen_exit_is_inside(vcpu)) {
 			fetch_ahead(vcpu);
 			return LIMEN_RESUME;
 		}
@@ -285,6 +286,7 @@ static int run_once(struct limen_vcpu *vcpu)
 		limen_yield(vcpu);
 	check_clock(vcpu);
 	limen_steal_update(vcpu);
+	limen_eoi_spot_update(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
 		next = own_exits(vcpu);
@@ -300,6 +302,7 @@ static int run_once(struct limen_vcpu *vcpu)
 		return err;
 
 	next = run_window(vcpu);
+	pi_pv_eoi_settle(vcpu);
 	if (next == LIMEN_RESUME)
 		next = limen_handle_exit(vcpu);
 	return next;

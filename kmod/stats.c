@@ -41,6 +41,7 @@ static const char * const stat_name[LIMEN_NR_STAT] = {
 	[LIMEN_STAT_BORROWED] = "windows_borrowed",
 	[LIMEN_STAT_FLUSHES] = "tlb_flushes",
 	[LIMEN_STAT_INJECTED] = "injected",
+	[LIMEN_STAT_PV_EOIS] = "pv_eois",
 	[LIMEN_STAT_HALT_NS] = "halt_ns",
 	[LIMEN_STAT_POLLS_HIT] = "halt_polls_hit",
 	[LIMEN_STAT_POLLS_MISSED] = "halt_polls_missed",

@@ -17,6 +17,7 @@ typedef int64_t s64;
 
 #define PV_LEAF		0x40000001
 #define PV_STEAL_TIME	5		/* bits of EAX there */
+#define PV_EOI		6
 #define PV_UNHALT	7
 
 #define HC_KICK_CPU	5
@@ -24,6 +25,7 @@ typedef int64_t s64;
 #define HC_SCHED_YIELD	11
 
 #define MSR_STEAL_TIME	0x4b564d03
+#define MSR_PV_EOI	0x4b564d04
 
 #define PAGE_GPA	GUEST_DATA
 
@@ -48,6 +50,8 @@ FIXTURE_SETUP(pv)
 	self->c = vm_simple(&self->vm);
 	self->b = vcpu_block(self->c);
 	self->page = (void *)(self->vm.mem + PAGE_GPA);
+	/* the host can write it without a fault, as if the guest had cleared it */
+	memset(self->vm.mem + PAGE_GPA, 0, 4096);
 }
 
 FIXTURE_TEARDOWN(pv)
@@ -91,6 +95,22 @@ static u64 get_msr(struct vcpu *c, u32 index)
 	return m.value;
 }
 
+static u64 stat_of(struct vcpu *c, const char *name)
+{
+	struct limen_stat stat[128];
+	struct limen_stats arg = {
+		.size = sizeof(arg), .count = 128, .stats = (u64)(uintptr_t)stat,
+	};
+	u32 i;
+
+	if (try_ioctl(c->fd, LIMEN_STATS, &arg))
+		return ~0ull;
+	for (i = 0; i < arg.count; i++)
+		if (!strcmp(stat[i].name, name))
+			return stat[i].value;
+	return ~0ull;
+}
+
 /* ---- MSRs ---- */
 
 /* %gs:8 MSR, %gs:16 value; %gs:24 what reads back */
@@ -112,6 +132,7 @@ static const struct {
 	u64 bad;
 } msrs[] = {
 	{ MSR_STEAL_TIME, PV_STEAL_TIME, PAGE_GPA | 1, PAGE_GPA | 0x21 },
+	{ MSR_PV_EOI, PV_EOI, PAGE_GPA | 0x45, PAGE_GPA | 3 },
 };
 
 #define NR_MSRS (sizeof(msrs) / sizeof(msrs[0]))
@@ -393,23 +414,107 @@ TEST_F(pv, one_hypercall_interrupts_many_vcpus)
 	EXPECT_EQ(0, call4(self->c, HC_SEND_IPI, ~0ull, ~0ull, ~0ull, 0x81));
 }
 
-/* ---- halt ---- */
+/* ---- end of interrupt ---- */
 
-static u64 stat_of(struct vcpu *c, const char *name)
+#define FLAG_GPA (GUEST_DATA + 0x40)
+#define CLEAR_FLAG "xor %eax, %eax; lock btrl $0, 0x100040; setc %al;"
+
+/* interrupts come at each OUT; the handler does not end them */
+GUEST64(eoi_edge, X2_ON "movl $0, %gs:4; sti; out %al, $0x50; nop;" CLEAR_FLAG G_REPORT
+	"out %al, $0x51; nop;" CLEAR_FLAG G_REPORT "out %al, $0x52; nop" G_DONE);
+GUEST64(eoi_keep, X2_ON "movl $0, %gs:4; sti; out %al, $0x50; nop; mov 0x100040, %eax" G_REPORT
+	"out %al, $0x51; mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr;"
+	"nop; mov 0x100040, %eax" G_REPORT "mov $0x80b, %ecx; xor %eax, %eax; wrmsr" G_DONE);
+
+static bool in_service(struct vcpu *c, u8 vector)
 {
-	struct limen_stat stat[128];
-	struct limen_stats arg = {
-		.size = sizeof(arg), .count = 128, .stats = (u64)(uintptr_t)stat,
-	};
-	u32 i;
+	struct limen_apic a;
 
-	if (try_ioctl(c->fd, LIMEN_STATS, &arg))
-		return ~0ull;
-	for (i = 0; i < arg.count; i++)
-		if (!strcmp(stat[i].name, name))
-			return stat[i].value;
-	return ~0ull;
+	if (vcpu_get(c, LIMEN_CLASS_APIC, &a, sizeof(a)))
+		return false;
+	return *(u32 *)(a.regs + 0x100 + vector / 32 * 16) >> vector % 32 & 1;
 }
+
+static void msi(struct vm *vm, u32 data)
+{
+	struct limen_msi arg = { .size = sizeof(arg), .addr = APIC_BASE, .data = data };
+
+	ioctl(vm->fd, LIMEN_MSI, &arg);
+}
+
+TEST_F(pv, an_edge_interrupt_ends_without_an_exit)
+{
+	ASSERT_EQ(0, set_msr(self->c, MSR_PV_EOI, FLAG_GPA | 1));
+	ASSERT_EQ(LIMEN_EXIT_IO, START(eoi_edge));
+	msi(&self->vm, 0x61);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(1, self->c->report[0]);
+	EXPECT_FALSE(in_service(self->c, 0x61));
+	msi(&self->vm, 0x61);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(1, self->c->report[1]);
+	EXPECT_EQ(2, self->b->nr_events);
+	EXPECT_FALSE(in_service(self->c, 0x61));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_EQ(2, stat_of(self->c, "pv_eois"));
+	EXPECT_EQ(2, stat_of(self->c, "exit_wrmsr"));	/* those of X2_ON */
+}
+
+TEST_F(pv, an_eoi_that_was_not_taken_is_taken_back)
+{
+	volatile u8 *flag = self->vm.mem + FLAG_GPA;
+
+	ASSERT_EQ(0, set_msr(self->c, MSR_PV_EOI, FLAG_GPA | 1));
+	ASSERT_EQ(LIMEN_EXIT_IO, START(eoi_keep));
+	EXPECT_EQ(0, *flag);
+	msi(&self->vm, 0x61);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(1, self->c->report[0]);
+	EXPECT_EQ(0, *flag);
+	EXPECT_TRUE(in_service(self->c, 0x61));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_FALSE(in_service(self->c, 0x61));
+	EXPECT_EQ(0, self->c->report[1]);
+	EXPECT_EQ(0, stat_of(self->c, "pv_eois"));
+}
+
+TEST_F(pv, a_level_interrupt_is_ended_by_an_exit)
+{
+	ASSERT_EQ(0, set_msr(self->c, MSR_PV_EOI, FLAG_GPA | 1));
+	ASSERT_EQ(LIMEN_EXIT_IO, START(eoi_keep));
+	msi(&self->vm, 0xc061);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(0, self->c->report[0]);
+	ASSERT_EQ(LIMEN_EXIT_EOI, vcpu_go(self->c));
+	EXPECT_EQ(0x61, self->c->run->eoi.vector);
+}
+
+TEST_F(pv, an_interrupt_that_holds_another_back_is_ended_by_an_exit)
+{
+	ASSERT_EQ(0, set_msr(self->c, MSR_PV_EOI, FLAG_GPA | 1));
+	ASSERT_EQ(LIMEN_EXIT_IO, START(eoi_keep));
+	msi(&self->vm, 0x61);
+	msi(&self->vm, 0x31);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(0, self->c->report[0]);
+	EXPECT_EQ(1, self->b->nr_events);
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_EQ(1, self->c->report[1]);	/* 0x31 is alone now */
+	EXPECT_EQ(2, self->b->nr_events);
+}
+
+TEST_F(pv, without_the_flags_page_interrupts_end_by_an_exit)
+{
+	ASSERT_EQ(0, set_msr(self->c, MSR_PV_EOI, 0x800041));
+	ASSERT_EQ(LIMEN_EXIT_IO, START(eoi_keep));
+	msi(&self->vm, 0x61);
+	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(self->c));
+	EXPECT_EQ(0, self->c->report[0]);
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_FALSE(in_service(self->c, 0x61));
+}
+
+/* ---- halt ---- */
 
 static int halt_poll(struct vm *vm, u32 ns)
 {

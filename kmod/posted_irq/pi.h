@@ -60,6 +60,12 @@ bool pi_takes_extint(const struct limen_vcpu *vcpu);
 bool pi_is_x2apic(const struct limen_vcpu *vcpu);
 bool pi_is_xapic(const struct limen_vcpu *vcpu);
 
+/* EOI without an exit: offered before an entry, taken or settled after the exit */
+bool pi_pv_eoi_allowed(const struct limen_vcpu *vcpu);
+void pi_pv_eoi_offer(struct limen_vcpu *vcpu);
+bool pi_pv_eoi_take(struct limen_vcpu *vcpu);
+void pi_pv_eoi_settle(struct limen_vcpu *vcpu);
+
 /* Accesses of the guest. 0, or -EINVAL: #GP(0) (MSR), ignored (MMIO). */
 int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val);
 int pi_rdmsr(struct limen_vcpu *vcpu, u32 index, u64 *val);

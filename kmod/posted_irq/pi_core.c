@@ -224,7 +224,13 @@ bool pi_takes_extint(const struct limen_vcpu *vcpu)
 	return (lint0 & (PI_LVT_MASKED | PI_LVT_MODE)) == PI_MODE_EXTINT << 8;
 }
 
-static void end_interrupt(struct limen_vcpu *vcpu)
+/**
+ * pi_end_interrupt() - EOI
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, also with IRQs off.
+ */
+void pi_end_interrupt(struct limen_vcpu *vcpu)
 {
 	int vector = pi_vapic_eoi(vcpu->pi.page);
 
@@ -252,7 +258,7 @@ static void write_register(struct limen_vcpu *vcpu, u32 off, u32 val)
 
 	switch (off) {
 	case PI_REG_EOI:
-		end_interrupt(vcpu);
+		pi_end_interrupt(vcpu);
 		break;
 	case PI_REG_ESR:	/* a write latches, whatever the value */
 		pi_vapic_set(pi->page, off, xchg(&pi->esr, 0));

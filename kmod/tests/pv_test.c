@@ -37,6 +37,10 @@ static void msrs_need_their_feature(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, limen_pv_hides(vcpu, KVM_STEAL_TIME));
 	vcpu->pv_features = ~(u32)BIT(5);
 	KUNIT_EXPECT_TRUE(test, limen_pv_hides(vcpu, KVM_STEAL_TIME));
+	KUNIT_EXPECT_FALSE(test, limen_pv_hides(vcpu, KVM_PV_EOI));
+	vcpu->pv_features = ~(u32)BIT(6);
+	KUNIT_EXPECT_TRUE(test, limen_pv_hides(vcpu, KVM_PV_EOI));
+	vcpu->pv_features = 0;
 	KUNIT_EXPECT_FALSE(test, limen_pv_hides(vcpu, KVM_SYSTEM_TIME));
 	/* as state it is 0 */
 	KUNIT_EXPECT_TRUE(test, limen_pv_msr_ok(vcpu, KVM_STEAL_TIME, 0));
@@ -51,6 +55,9 @@ static void reserved_bits_of_the_msr_are_refused(struct kunit *test)
 	for (bit = 1; bit <= 5; bit++)
 		KUNIT_EXPECT_EQ(test, limen_pv_wrmsr(vcpu, KVM_STEAL_TIME, PAGE | BIT(bit) | 1),
 				-EINVAL);
+	KUNIT_EXPECT_EQ(test, limen_pv_wrmsr(vcpu, KVM_PV_EOI, PAGE | 3), -EINVAL);
+	KUNIT_EXPECT_EQ(test, limen_pv_wrmsr(vcpu, KVM_PV_EOI, 0x2045), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->soft.pv_eoi, 0x2045ull);
 	KUNIT_EXPECT_EQ(test, vcpu->soft.steal_time, 0ull);
 	KUNIT_EXPECT_EQ(test, limen_pv_wrmsr(vcpu, KVM_STEAL_TIME, 0x2041), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->soft.steal_time, 0x2041ull);
@@ -143,7 +150,9 @@ static void reset_and_init_switch_all_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->soft.steal_time, 0ull);
 	KUNIT_EXPECT_EQ(test, vcpu->soft.clock_system, 0ull);
 	limen_pv_wrmsr(vcpu, KVM_STEAL_TIME, PAGE | 1);
+	limen_pv_wrmsr(vcpu, KVM_PV_EOI, PAGE | 1);
 	limen_vcpu_reset(vcpu, false);
+	KUNIT_EXPECT_EQ(test, vcpu->soft.pv_eoi, 0ull);
 	KUNIT_EXPECT_EQ(test, vcpu->soft.steal_time, 0ull);
 }
 

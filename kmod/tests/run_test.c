@@ -402,6 +402,43 @@ static void unhalt_ends_the_next_hlt_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->ev.unhalted, 0);
 }
 
+static void end_0x41_in_the_guest(struct limen_vcpu *vcpu, int n)
+{
+	if (n)
+		return;
+	pi_post(vcpu, 0x42, false);
+	fake.mem[0x2000] &= ~1;
+	fake.paged_out = vcpu->regs.gpr[LIMEN_RBX];
+}
+
+/* the flag is looked at before the exit is handled, wherever that is */
+static void interrupt_ended_in_memory_lets_the_next_in(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { CPUID };
+	int away;
+
+	for (away = 0; away < 2; away++) {
+		struct limen_vcpu *vcpu = vcpu_64(test);
+		const struct limen_entry *in = fake_cpu(vcpu)->entered;
+
+		fake_mem(test);
+		vcpu->soft.pv_eoi = 0x2001;
+		vcpu->eoi_spot.gen = ~0ull;
+		vcpu->regs.rip = 0x1000;
+		vcpu->regs.gpr[LIMEN_RBX] = away;
+		pi_post(vcpu, 0x41, false);
+		fake_cpu(vcpu)->in_guest = end_0x41_in_the_guest;
+		fake_script(vcpu, exits);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+		KUNIT_EXPECT_EQ(test, in[0].event, EXTINT(0x41));
+		KUNIT_EXPECT_EQ(test, in[1].event, EXTINT(0x42));
+		KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
+		KUNIT_EXPECT_EQ(test, vcpu->stat[LIMEN_STAT_PV_EOIS], 1ull);
+		KUNIT_EXPECT_FALSE(test, vcpu->eoi_offered);
+		KUNIT_EXPECT_EQ(test, fake.mem[0x2000] & 1, 0);
+	}
+}
+
 static void level_eoi_goes_to_the_vmm_at_once(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
@@ -528,6 +565,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(hlt_with_something_pending_does_not_sleep),
 	KUNIT_CASE(masked_interrupt_does_not_wake_but_nmi_does),
 	KUNIT_CASE(unhalt_ends_the_next_hlt_only),
+	KUNIT_CASE(interrupt_ended_in_memory_lets_the_next_in),
 	KUNIT_CASE(level_eoi_goes_to_the_vmm_at_once),
 	KUNIT_CASE(pic_interrupt_is_asked_for_and_delivered),
 	KUNIT_CASE(pic_interrupt_waits_for_if_without_spinning),
