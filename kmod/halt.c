@@ -105,6 +105,9 @@ int limen_vcpu_block(struct limen_vcpu *vcpu)
 	u64 start, waited;
 	int err;
 
+	/* before the requests: a flood of them may not hold up a signal */
+	if (signal_pending(current))
+		return -EINTR;
 	if (is_woken(vcpu))
 		return 0;
 	start = ktime_get_ns();

@@ -524,18 +524,23 @@ static int halt_poll(struct vm *vm, u32 ns)
 	return try_ioctl(vm->fd, LIMEN_HALT_POLL, &arg);
 }
 
-/* a periodic timer every 300 us; 200 halts */
-GUEST64(halts, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
-	"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr; movl $1, %gs:4;"
-	"mov $0x83e, %ecx; mov $0xb, %eax; wrmsr; mov $0x832, %ecx; mov $0x20050, %eax; wrmsr;"
-	"mov $0x838, %ecx; mov $300000, %eax; wrmsr;"
-	"1: cmpl $200, %gs:0; jae 2f; sti; hlt; cli; jmp 1b\n 2:"
-	"mov $0x838, %ecx; xor %eax, %eax; wrmsr" G_DONE);
+/* %gs:8 halts, each until a timer of %gs:16 ns, which only the next one starts again */
+GUEST64(halts, X2_ON "mov $0x83e, %ecx; mov $0xb, %eax; wrmsr;"
+	"mov $0x832, %ecx; mov $0x50, %eax; wrmsr; mov %gs:8, %r12d\n"
+	"1: mov %gs:0, %r13d; mov $0x838, %ecx; mov %gs:16, %eax; wrmsr\n"
+	"2: cli; cmp %r13d, %gs:0; jne 3f; sti; hlt; jmp 2b\n 3: dec %r12d; jnz 1b" G_DONE);
+
+static int halts_of(struct vcpu *c, u32 n, u32 ns)
+{
+	vcpu_block(c)->value[0] = n;
+	vcpu_block(c)->value[1] = ns;
+	return start(c, halts, halts_end);
+}
 
 TEST_F(pv, a_halted_vcpu_polls_for_what_comes_soon)
 {
 	ASSERT_EQ(0, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL));
-	ASSERT_EQ(GUEST_DONE, START(halts));
+	ASSERT_EQ(GUEST_DONE, halts_of(self->c, 200, 300000));
 	if (!stat_of(self->c, "halt_polls_hit") &&
 	    !access("/sys/kernel/debug/kmemleak", F_OK))
 		SKIP(return, "a debug kernel: too slow for what comes soon");
@@ -547,7 +552,7 @@ TEST_F(pv, polling_can_be_switched_off)
 {
 	EXPECT_EQ(EINVAL, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL + 1));
 	ASSERT_EQ(0, halt_poll(&self->vm, 0));
-	ASSERT_EQ(GUEST_DONE, START(halts));
+	ASSERT_EQ(GUEST_DONE, halts_of(self->c, 20, 20000000));
 	EXPECT_EQ(0, stat_of(self->c, "halt_polls_hit"));
 	EXPECT_EQ(0, stat_of(self->c, "halt_polls_missed"));
 	EXPECT_LT(0, stat_of(self->c, "halt_ns"));
@@ -562,7 +567,7 @@ TEST_F(pv, polling_leaves_the_cpu_to_others)
 	stop = false;
 	pthread_create(&t, NULL, spin_on_0, NULL);
 	pin(0);
-	EXPECT_EQ(GUEST_DONE, START(halts));
+	EXPECT_EQ(GUEST_DONE, halts_of(self->c, 200, 300000));
 	stop = true;
 	pthread_join(t, NULL);
 	EXPECT_LT(stat_of(self->c, "halt_polls_hit"), 50);
