@@ -170,11 +170,15 @@ void limen_steal_update(struct limen_vcpu *vcpu)
 	now = limen_run_delay();
 	if (!READ_ONCE(vcpu->steal_stale) && now == seen)
 		return;
-	/* first: what takes us away from here sets it again */
-	WRITE_ONCE(vcpu->steal_stale, false);
 	vcpu->steal_seen = now;
 	limen_mem_write(vcpu->vm, gpa, &preempted, sizeof(preempted));
 	limen_mem_spot(vcpu->vm, gpa, sizeof(preempted), &vcpu->steal_spot);
+	/*
+	 * after the page: if we are scheduled out in between it says for a moment
+	 * that we run, but never that and "stale" for good
+	 */
+	barrier();
+	WRITE_ONCE(vcpu->steal_stale, false);
 	if (now != seen)
 		add_steal(vcpu, now - seen);
 }
