@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The paravirtual clock that Linux knows as kvm-clock: a page in guest memory
- * with a time and how to go on from it by the TSC; and hypercalls
- * (Documentation/virt/kvm/x86/msr.rst and hypercalls.rst).
+ * with a time and how to go on from it by the TSC
+ * (Documentation/virt/kvm/x86/msr.rst).
  *
  * The page is written by the vCPU's own thread, between two entries, under a
  * version that is odd meanwhile.
@@ -10,21 +10,13 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/ktime.h>
-#include <linux/nospec.h>
 
 #include "clock.h"
 #include "compat.h"
-#include "exit.h"
+#include "limen.h"
 #include "mem.h"
-#include "walk.h"
-#include "window.h"
 
 #define CLOCK_ENABLE	BIT_ULL(0)
-#define KVM_HC_LAST	0xff	/* numbers above are the VMM's */
-#define KVM_ENOSYS	1000
-#define KVM_EPERM	1
-#define KVM_HC_VAPIC_POLL_IRQ	1
-#define KVM_HC_KICK_CPU		5
 
 struct clock_page {
 	u32 version;
@@ -122,45 +114,4 @@ void limen_clock_update(struct limen_vcpu *vcpu)
 		update_wall(vcpu);
 	if (vcpu->soft.clock_system & CLOCK_ENABLE)
 		update_system(vcpu);
-}
-
-static s64 hypercall(struct limen_vcpu *vcpu, u64 nr)
-{
-	struct limen_vm *vm = vcpu->vm;
-	u64 id;
-
-	switch (nr) {
-	case KVM_HC_VAPIC_POLL_IRQ:
-		return 0;
-	case KVM_HC_KICK_CPU:
-		id = vcpu->regs.gpr[LIMEN_RCX];
-		if (id >= LIMEN_MAX_VCPUS)
-			return 0;
-		id = array_index_nospec(id, LIMEN_MAX_VCPUS);
-		if (READ_ONCE(vm->vcpu[id]))
-			limen_vcpu_notify(READ_ONCE(vm->vcpu[id]));
-		return 0;
-	}
-	return -KVM_ENOSYS;
-}
-
-/**
- * limen_handle_hypercall() - VMCALL, VMMCALL
- * @vcpu: the vCPU
- *
- * Context: vCPU thread.
- */
-enum limen_next limen_handle_hypercall(struct limen_vcpu *vcpu)
-{
-	u64 *rax = &vcpu->regs.gpr[LIMEN_RAX];
-	u64 nr = *rax;
-	s64 ret;
-
-	if (limen_mode(vcpu) != 64)
-		nr = (u32)nr;
-	if (nr > KVM_HC_LAST)
-		return limen_to_user(vcpu, LIMEN_EXIT_HYPERCALL);
-	ret = limen_cpl(vcpu) ? -KVM_EPERM : hypercall(vcpu, nr);
-	*rax = limen_mode(vcpu) == 64 ? ret : (u32)ret;
-	return limen_skip_insn(vcpu);
 }

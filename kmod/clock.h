@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The paravirtual clock and hypercalls, in the KVM-compatible interface. */
+/* The paravirtual clock, in the KVM-compatible interface. */
 #ifndef LIMEN_CLOCK_H
 #define LIMEN_CLOCK_H
 

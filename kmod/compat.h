@@ -13,6 +13,8 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
@@ -26,6 +28,8 @@ void limen_posted_ipi(int cpu);
 u8 limen_posted_vector(void);
 u32 limen_apic_id(int cpu);
 void limen_rcu_note(int cpu);
+u64 limen_run_delay(void);
+bool limen_has_run_delay(void);
 #else
 
 #include <asm/apic.h>
@@ -134,6 +138,21 @@ static inline void limen_rcu_note(int cpu)
 	rcu_virt_note_context_switch();
 #else
 	rcu_virt_note_context_switch(cpu);
+#endif
+}
+
+static inline bool limen_has_run_delay(void)
+{
+	return sched_info_on();
+}
+
+/* ns that the calling thread was ready to run and did not */
+static inline u64 limen_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
 #endif
 }
 

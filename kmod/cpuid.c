@@ -14,6 +14,7 @@
 #include "exit.h"
 #include "fpu.h"
 #include "policy.h"
+#include "pv.h"
 #include "window.h"
 
 #define CR4_OSXSAVE	BIT_ULL(18)
@@ -170,7 +171,7 @@ static const struct {
 };
 
 /**
- * limen_cpuid_derive() - control-register bits that the table allows
+ * limen_cpuid_derive() - what the table allows: control-register bits, PV_*
  * @vcpu: the vCPU
  *
  * Context: vcpu->lock.
@@ -178,6 +179,7 @@ static const struct {
 void limen_cpuid_derive(struct limen_vcpu *vcpu)
 {
 	const struct limen_cpuid_entry *xsave = limen_cpuid_find(vcpu, 0xd, 0);
+	const struct limen_cpuid_entry *pv;
 	int i;
 
 	vcpu->cr4_allowed = BIT_ULL(8);	/* PCE: RDPMC faults anyway */
@@ -192,6 +194,9 @@ void limen_cpuid_derive(struct limen_vcpu *vcpu)
 		vcpu->efer_allowed |= BIT_ULL(8) | BIT_ULL(10); /* LME, LMA */
 	if (has(vcpu, 0x80000001, EDX, 20))
 		vcpu->efer_allowed |= BIT_ULL(11);	/* NXE */
+
+	pv = limen_cpuid_find(vcpu, PV_LEAF, 0);
+	vcpu->pv_features = pv ? pv->eax : 0;
 
 	/* XCR0 is loaded into the CPU: a bit that it lacks would fault there */
 	vcpu->xcr0_allowed = 1;

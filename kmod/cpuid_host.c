@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "cpuid.h"
 #include "fpu.h"
+#include "pv.h"
 
 /* leaf 1 EDX: all but MCE's and thermal leftovers: DS, ACPI, TM, PBE, PSN */
 #define L1_EDX		0x178bfbffu
@@ -44,9 +45,6 @@
 #define X1_ECX_TOPOEXT	BIT(22)
 #define X8_EBX		(BIT(0) | BIT(2))	/* CLZERO, XSAVEERPTR */
 
-#define KVM_CLOCKSOURCE		BIT(0)
-#define KVM_NOP_IO_DELAY	BIT(1)
-#define KVM_CLOCKSOURCE2	BIT(3)
 #define APIC_BUS_KHZ		1000000
 
 struct builder {
@@ -171,8 +169,11 @@ static void hypervisor_leaves(struct builder *b)
 	memcpy(&e->ebx, "KVMK", 4);
 	memcpy(&e->ecx, "VMKV", 4);
 	memcpy(&e->edx, "M\0\0\0", 4);
-	e = add(b, 0x40000001, 0, 0);
-	e->eax = KVM_CLOCKSOURCE | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2;
+	e = add(b, PV_LEAF, 0, 0);
+	e->eax = PV_CLOCKSOURCE | PV_NOP_IO_DELAY | PV_CLOCKSOURCE2 |
+		 PV_EOI | PV_UNHALT | PV_SEND_IPI | PV_SCHED_YIELD;
+	if (limen_has_run_delay())
+		e->eax |= PV_STEAL_TIME;
 	e = add(b, 0x40000010, 0, 0);
 	e->eax = limen_tsc_khz();
 	e->ebx = APIC_BUS_KHZ;

@@ -301,6 +301,8 @@ bool limen_event_waits(struct limen_vcpu *vcpu)
 		return true;
 	if (ev->nmi_pending && !ev->nmi_blocked)
 		return true;
+	if (ev->unhalted)
+		return true;
 	if (!(vcpu->regs.rflags & RFLAGS_IF))
 		return false;
 	pi_fold(vcpu);

@@ -117,8 +117,10 @@ bool limen_exit_is_inside(struct limen_vcpu *vcpu)
 static enum limen_next handle_hlt(struct limen_vcpu *vcpu)
 {
 	limen_skip_insn(vcpu);
-	if (limen_event_waits(vcpu))
+	if (limen_event_waits(vcpu)) {
+		vcpu->ev.unhalted = 0;
 		return LIMEN_RESUME;
+	}
 	vcpu->ev.mp_state = LIMEN_MP_HALTED;
 	return LIMEN_RELOAD;
 }
@@ -176,7 +178,8 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	case LIMEN_KIND_HYPERCALL:	return limen_handle_hypercall(vcpu);
 	case LIMEN_KIND_PAUSE:
 		limen_skip_insn(vcpu);
-		return LIMEN_RELOAD;	/* let others run */
+		vcpu->want_yield = true;
+		return LIMEN_RELOAD;
 	case LIMEN_KIND_CACHE:		return limen_skip_insn(vcpu);
 	case LIMEN_KIND_UD:
 		limen_raise_ud(vcpu);

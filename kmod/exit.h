@@ -32,7 +32,7 @@ enum limen_next limen_handle_io(struct limen_vcpu *vcpu);
 enum limen_next limen_handle_npf(struct limen_vcpu *vcpu);
 int limen_complete(struct limen_vcpu *vcpu);
 
-/* clock.c */
+/* hypercall.c */
 enum limen_next limen_handle_hypercall(struct limen_vcpu *vcpu);
 
 #endif

@@ -41,6 +41,7 @@ union limen_arg {
 	struct limen_policy policy;
 	struct limen_irqfd irqfd;
 	struct limen_ioeventfd ioeventfd;
+	struct limen_halt_poll halt_poll;
 	struct limen_state state;
 	struct limen_translate translate;
 	struct limen_apic_access apic_access;
@@ -292,6 +293,16 @@ static long vm_policy(void *obj, union limen_arg *arg)
 	return limen_vm_policy(obj, &arg->policy);
 }
 
+static long vm_halt_poll(void *obj, union limen_arg *arg)
+{
+	struct limen_vm *vm = obj;
+
+	if (arg->halt_poll.max_ns > LIMEN_MAX_HALT_POLL)
+		return -EINVAL;
+	WRITE_ONCE(vm->halt_poll_max, arg->halt_poll.max_ns);
+	return 0;
+}
+
 /*
  * Everything that can fail. The caller makes the object known to others and then
  * installs the descriptor: from that moment on any thread may use it.
@@ -355,6 +366,7 @@ static const struct limen_call vm_calls[] = {
 	CALL(LIMEN_POLICY, vm_policy, limen_policy, false),
 	CALL(LIMEN_IRQFD, vm_irqfd, limen_irqfd, false),
 	CALL(LIMEN_IOEVENTFD, vm_ioeventfd, limen_ioeventfd, false),
+	CALL(LIMEN_HALT_POLL, vm_halt_poll, limen_halt_poll, false),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -6,7 +6,7 @@
  * Lock order: vm->lock, vcpu->lock, vm->mem_sem, mmap_lock, vm->mmu_lock.
  * Legend on members: (i) set before the object is published, then constant;
  * (v) vcpu->lock; (l) vm->lock; (m) vm->mem_sem and vm->mmu_lock to write,
- * either to read; (a) atomic.
+ * either to read; (a) atomic; (t) vcpu->thread_lock.
  */
 #ifndef LIMEN_LIMEN_H
 #define LIMEN_LIMEN_H
@@ -52,6 +52,15 @@ struct limen_sysregs {
 	u64 tsc_aux;
 };
 
+/*
+ * A few bytes of guest memory that are reached where nothing may sleep: the VMM's
+ * address of them, good as long as vm->mem_gen is @gen.
+ */
+struct limen_spot {
+	u64 hva;		/* 0: none */
+	u64 gen;
+};
+
 /* Other MSRs that only hold a value */
 struct limen_softmsrs {
 	u64 misc_enable;
@@ -60,6 +69,8 @@ struct limen_softmsrs {
 	u64 mtrr_var[16];
 	u64 clock_system;	/* MSR_KVM_SYSTEM_TIME_NEW */
 	u64 clock_wall;		/* MSR_KVM_WALL_CLOCK_NEW */
+	u64 steal_time;		/* MSR_KVM_STEAL_TIME */
+	u64 pv_eoi;		/* MSR_KVM_PV_EOI_EN */
 };
 
 enum limen_stat_id {
@@ -70,7 +81,11 @@ enum limen_stat_id {
 	LIMEN_STAT_FLUSHES,
 	LIMEN_STAT_INJECTED,
 	LIMEN_STAT_IOEVENTS,	/* writes that signalled an ioeventfd */
+	LIMEN_STAT_PV_EOIS,	/* interrupts that ended without an exit */
 	LIMEN_STAT_HALT_NS,
+	LIMEN_STAT_POLLS_HIT,	/* something came while a halted vCPU polled */
+	LIMEN_STAT_POLLS_MISSED,
+	LIMEN_STAT_YIELDS,	/* CPU given to another vCPU's thread */
 	LIMEN_STAT_GUEST_NS,
 	LIMEN_NR_STAT,
 };
@@ -92,6 +107,7 @@ enum limen_request {
 	LIMEN_REQ_SIPI,
 	LIMEN_REQ_CLOCK,	/* refresh the paravirtual clock page */
 	LIMEN_REQ_TIMER,	/* the APIC timer has fired */
+	LIMEN_REQ_UNHALT,	/* sticky; consumed by one HLT */
 	LIMEN_REQ_EXTINT,	/* the 8259A's wire has changed */
 	LIMEN_REQ_LEVEL,	/* pi.level has grown */
 	LIMEN_REQ_APIC_PAGE,	/* this vCPU's APIC is no more where apic_page is */
@@ -137,6 +153,17 @@ struct limen_vcpu {
 	u64 tlb_gen;			/* vm->tlb_gen it has flushed for */
 	unsigned long clock_next;	/* jiffies: refresh the clock page */
 	int clock_cpu;			/* whose TSC it was written with */
+	struct limen_spot steal_spot;	/* "preempted" of the steal-time page */
+	u64 steal_seen;			/* run_delay of @thread that was told */
+	struct limen_spot eoi_spot;	/* the flag of soft.pv_eoi */
+	bool eoi_offered;		/* in the guest: it may clear that flag */
+	bool steal_stale;		/* the page says that we do not run */
+	struct pid *thread;		/* that called LIMEN_RUN last; (t) */
+	spinlock_t thread_lock;		/* (t) to write with (v), or either to read */
+	bool ready;			/* (a) @thread waits for a CPU */
+	bool want_yield;		/* before the next window */
+	struct limen_vcpu *yield_to;	/* to whom; NULL: to anyone */
+	u32 halt_poll;			/* ns to poll in the next HLT */
 	struct rcuwait wait;		/* sleeps in HLT and WAIT_SIPI */
 	struct preempt_notifier preempt;
 	bool loaded;
@@ -153,7 +180,8 @@ struct limen_vcpu {
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;
-	u64 cr4_allowed;		/* derived from @cpuid */
+	u32 pv_features;		/* derived from @cpuid: PV_* */
+	u64 cr4_allowed;
 	u64 efer_allowed;
 	u64 xcr0_allowed;
 
@@ -187,6 +215,8 @@ struct limen_vm {
 	spinlock_t mmu_lock;		/* ranges, tables, notifier counts */
 	struct limen_mem_range range[LIMEN_MAX_RANGES];	/* (m) sorted by gpa */
 	u32 nr_ranges;			/* (m) */
+	u64 mem_gen;			/* (m) changes of the ranges */
+	bool has_spots;			/* (a) once set, stays; under mem_sem */
 	struct npt npt;			/* second-level table, mmu_lock */
 	struct mmu_notifier notifier;
 	unsigned long mn_seq;		/* (m: mmu_lock) */
@@ -202,6 +232,8 @@ struct limen_vm {
 	struct limen_ioevents __rcu *ioevents;	/* (l) to write, RCU to read */
 
 	s64 clock_offset;		/* (a) */
+	u32 halt_poll_max;		/* (a) ns */
+	u32 yield_last;			/* (a) id of the vCPU that got a CPU last */
 	int extint;			/* (a) level of the 8259A's wire */
 
 	union {				/* (i) */

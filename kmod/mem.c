@@ -8,6 +8,7 @@
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -117,6 +118,7 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		err = -EMFILE;
 	if (!err) {
 		spin_lock(&vm->mmu_lock);
+		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		memmove(&vm->range[i + 1], &vm->range[i],
 			(vm->nr_ranges - i) * sizeof(vm->range[0]));
 		vm->range[i] = new;
@@ -158,6 +160,16 @@ static void zap(struct limen_vm *vm, u64 gpa, u64 len)
 	}
 }
 
+/*
+ * Spots are used with interrupts off, which RCU waits for: who compared the
+ * generation before it changed is done when this returns.
+ */
+static void retire_spots(struct limen_vm *vm)
+{
+	if (vm->has_spots)
+		synchronize_rcu_expedited();
+}
+
 /**
  * limen_mem_unmap() - LIMEN_UNMAP
  * @vm: the VM
@@ -177,10 +189,12 @@ int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 	if (i >= 0) {
 		zap(vm, arg->gpa, arg->len);
 		spin_lock(&vm->mmu_lock);
+		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		vm->nr_ranges--;
 		memmove(&vm->range[i], &vm->range[i + 1],
 			(vm->nr_ranges - i) * sizeof(vm->range[0]));
 		spin_unlock(&vm->mmu_lock);
+		retire_spots(vm);
 	}
 	up_write(&vm->mem_sem);
 	return i < 0 ? i : 0;
@@ -204,9 +218,11 @@ int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg)
 	i = range_exact(vm, arg);
 	if (i >= 0) {
 		spin_lock(&vm->mmu_lock);
+		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		vm->range[i].flags = arg->flags;
 		spin_unlock(&vm->mmu_lock);
 		zap(vm, arg->gpa, arg->len);
+		retire_spots(vm);
 	}
 	up_write(&vm->mem_sem);
 	return i < 0 ? i : 0;
@@ -302,4 +318,74 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
 				  limen_user_cmpxchg32(p, old, new);
 	up_read(&vm->mem_sem);
 	return err;
+}
+
+/**
+ * limen_mem_spot() - look up bytes that will be touched where nothing may sleep
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @len: bytes, all in one page
+ * @spot: filled, or emptied on error
+ *
+ * Context: may sleep.
+ * Return: 0, or -EFAULT where no writable memory is.
+ */
+int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *spot)
+{
+	void __user *p;
+	size_t n;
+
+	down_read(&vm->mem_sem);
+	p = hva_of(vm, gpa, len, &n, LIMEN_MEM_READ | LIMEN_MEM_WRITE);
+	if (p && n < len)
+		p = NULL;
+	/* this thread may be scheduled out on any line, and use the spot then */
+	WRITE_ONCE(spot->hva, 0);
+	WRITE_ONCE(vm->has_spots, true);
+	WRITE_ONCE(spot->gen, vm->mem_gen);
+	WRITE_ONCE(spot->hva, (unsigned long)p);
+	up_read(&vm->mem_sem);
+	return p ? 0 : -EFAULT;
+}
+
+/* The address, if the range it came from is still what it was. */
+static void __user *spot_hva(struct limen_vm *vm, const struct limen_spot *spot)
+{
+	lockdep_assert_irqs_disabled();
+	if (!spot->hva || spot->gen != READ_ONCE(vm->mem_gen))
+		return NULL;
+	return (void __user *)(unsigned long)spot->hva;
+}
+
+/**
+ * limen_spot_read() - copy out of guest memory without sleeping
+ * @vm: the VM
+ * @spot: from limen_mem_spot()
+ * @buf: kernel memory
+ * @len: bytes, as looked up
+ *
+ * Context: current->mm is the VM's; IRQs off.
+ * Return: 0, or -EFAULT: look it up again, or use limen_mem_read().
+ */
+int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *buf,
+		    size_t len)
+{
+	void __user *p = spot_hva(vm, spot);
+
+	return p && !copy_from_user_nofault(buf, p, len) ? 0 : -EFAULT;
+}
+
+/**
+ * limen_spot_write() - copy into guest memory; as limen_spot_read()
+ * @vm: the VM
+ * @spot: from limen_mem_spot()
+ * @buf: kernel memory
+ * @len: bytes, as looked up
+ */
+int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
+		     const void *buf, size_t len)
+{
+	void __user *p = spot_hva(vm, spot);
+
+	return p && !copy_to_user_nofault(p, buf, len) ? 0 : -EFAULT;
 }

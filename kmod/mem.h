@@ -9,6 +9,7 @@ struct limen_vm;
 struct limen_vcpu;
 struct limen_range;
 struct limen_mem_range;
+struct limen_spot;
 
 bool limen_mem_find(struct limen_vm *vm, u64 gpa, struct limen_mem_range *out);
 int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg);
@@ -19,5 +20,12 @@ int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg);
 int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len);
 int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len);
 int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size);
+int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *spot);
+
+/* vCPU thread, IRQs off; never sleep. 0 or -EFAULT: not now. */
+int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *buf,
+		    size_t len);
+int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
+		     const void *buf, size_t len);
 
 #endif

@@ -14,6 +14,7 @@
 #include "exit.h"
 #include "msr.h"
 #include "policy.h"
+#include "pv.h"
 #include "window.h"
 
 #define PAT_TYPES	0x07u	/* bits of one PAT entry */
@@ -124,6 +125,12 @@ static int read_soft(struct limen_vcpu *vcpu, u32 index, u64 *val)
 	case KVM_WALL_CLOCK_OLD:
 	case KVM_WALL_CLOCK:
 		*val = soft->clock_wall;
+		return 0;
+	case KVM_STEAL_TIME:
+		*val = soft->steal_time;
+		return 0;
+	case KVM_PV_EOI:
+		*val = soft->pv_eoi;
 		return 0;
 	}
 	if (mtrr_fixed_index(index) < 0)
@@ -241,6 +248,9 @@ static int write_soft(struct limen_vcpu *vcpu, u32 index, u64 val)
 		soft->clock_wall = val;
 		limen_vcpu_request(vcpu, LIMEN_REQ_CLOCK);
 		return 0;
+	case KVM_STEAL_TIME:
+	case KVM_PV_EOI:
+		return limen_pv_wrmsr(vcpu, index, val);
 	/* written by every Linux, to no effect in a guest */
 	case IA32_BIOS_UPDT_TRIG:
 	case IA32_BIOS_SIGN_ID:
@@ -329,7 +339,8 @@ static const u32 state_msrs[] = {
 	0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,
 	0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, 0x20f,
 	IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_KERNEL_GS_BASE,
-	IA32_TSC_AUX, KVM_WALL_CLOCK, KVM_SYSTEM_TIME,
+	IA32_TSC_AUX, KVM_WALL_CLOCK, KVM_SYSTEM_TIME, KVM_STEAL_TIME,
+	KVM_PV_EOI,
 };
 
 static bool is_state_msr(u32 index)
@@ -362,6 +373,9 @@ int limen_msr_check(struct limen_vcpu *vcpu, u32 index, u64 val)
 		return val & ~(u64)MTRR_DEF_VALID ? -EINVAL : 0;
 	case IA32_MTRR_PHYSBASE0 ... IA32_MTRR_PHYSMASK7:
 		return val >> limen_caps.phys_bits ? -EINVAL : 0;
+	case KVM_STEAL_TIME:
+	case KVM_PV_EOI:
+		return limen_pv_msr_ok(vcpu, index, val) ? 0 : -EINVAL;
 	}
 	if (mtrr_fixed_index(index) >= 0)
 		return pat_ok(val) ? 0 : -EINVAL;
@@ -433,7 +447,10 @@ enum limen_next limen_handle_rdmsr(struct limen_vcpu *vcpu)
 		err = -EINVAL;
 		break;
 	case LIMEN_DO_DEFAULT:
-		err = limen_msr_read(vcpu, index, &val);
+		if (limen_pv_hides(vcpu, index))
+			err = -EINVAL;
+		else
+			err = limen_msr_read(vcpu, index, &val);
 		break;
 	}
 	if (err) {
@@ -466,7 +483,10 @@ enum limen_next limen_handle_wrmsr(struct limen_vcpu *vcpu)
 		err = -EINVAL;
 		break;
 	case LIMEN_DO_DEFAULT:
-		err = limen_msr_write(vcpu, index, val);
+		if (limen_pv_hides(vcpu, index))
+			err = -EINVAL;
+		else
+			err = limen_msr_write(vcpu, index, val);
 		break;
 	}
 	if (err) {

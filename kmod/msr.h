@@ -54,6 +54,8 @@ struct limen_msr_list;
 #define KVM_SYSTEM_TIME_OLD	0x12
 #define KVM_WALL_CLOCK		0x4b564d00
 #define KVM_SYSTEM_TIME		0x4b564d01
+#define KVM_STEAL_TIME		0x4b564d03
+#define KVM_PV_EOI		0x4b564d04
 
 int limen_msr_read(struct limen_vcpu *vcpu, u32 index, u64 *val);
 int limen_msr_write(struct limen_vcpu *vcpu, u32 index, u64 val);

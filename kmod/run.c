@@ -18,11 +18,14 @@
 #include "compat.h"
 #include "event.h"
 #include "exit.h"
+#include "halt.h"
 #include "limen.h"
 #include "npt/npt_mmu.h"
+#include "pv.h"
 #include "run.h"
 #include "vcpu.h"
 #include "window.h"
+#include "yield.h"
 
 /*
  * Entries in one window; bounds the time with interrupts off together with the
@@ -109,6 +112,8 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 		return LIMEN_RESUME;
 	if (test_and_clear_bit(LIMEN_REQ_INIT, req))
 		take_init(vcpu);
+	if (test_and_clear_bit(LIMEN_REQ_UNHALT, req))
+		vcpu->ev.unhalted = 1;
 	if (test_and_clear_bit(LIMEN_REQ_SIPI, req))
 		take_sipi(vcpu);
 	if (test_and_clear_bit(LIMEN_REQ_TIMER, req))
@@ -168,8 +173,10 @@ static bool may_run(struct limen_vcpu *vcpu)
 		return true;
 	/* empties the mailbox, or the sleep would end at once again and again */
 	pi_fold(vcpu);
-	if (vcpu->ev.mp_state == LIMEN_MP_HALTED && limen_event_waits(vcpu))
+	if (vcpu->ev.mp_state == LIMEN_MP_HALTED && limen_event_waits(vcpu)) {
 		vcpu->ev.mp_state = LIMEN_MP_RUNNING;
+		vcpu->ev.unhalted = 0;
+	}
 	return vcpu->ev.mp_state == LIMEN_MP_RUNNING;
 }
 
@@ -194,6 +201,7 @@ static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
 		vcpu->entry.irq_window = true;
 		vcpu->want_irq_window = false;
 	}
+	pi_pv_eoi_offer(vcpu);
 }
 
 static void account(struct limen_vcpu *vcpu)
@@ -234,7 +242,7 @@ enum limen_next limen_run_inside(struct limen_vcpu *vcpu)
 		limen_ops->enter(vcpu);
 		account(vcpu);
 		limen_event_done(vcpu);
-		if (!limen_exit_is_inside(vcpu)) {
+		if (!pi_pv_eoi_take(vcpu) || !limen_exit_is_inside(vcpu)) {
 			fetch_ahead(vcpu);
 			return LIMEN_RESUME;
 		}
@@ -286,7 +294,11 @@ static enum limen_next run_once(struct limen_vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->vm->dead))
 		return limen_fail(vcpu, -EIO);
+	if (vcpu->want_yield)
+		limen_yield(vcpu);
 	check_clock(vcpu);
+	limen_steal_update(vcpu);
+	limen_eoi_spot_update(vcpu);
 	next = take_requests(vcpu);
 	if (next == LIMEN_RESUME)
 		next = own_exits(vcpu);
@@ -302,6 +314,7 @@ static enum limen_next run_once(struct limen_vcpu *vcpu)
 		return limen_fail(vcpu, err);
 
 	next = run_window(vcpu);
+	pi_pv_eoi_settle(vcpu);
 	if (next == LIMEN_RESUME)
 		next = limen_handle_exit(vcpu);
 	return next;

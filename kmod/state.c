@@ -219,6 +219,8 @@ static int events_get(struct limen_vcpu *vcpu, void *data, u32 len)
 		out->exception_error = 0;
 		out->exception_payload = 0;
 	}
+	if (test_bit(LIMEN_REQ_UNHALT, &vcpu->requests))
+		out->unhalted = 1;
 	out->nmi_pending = min(out->nmi_pending + atomic_read(&vcpu->nmi_posted), 2);
 	return 0;
 }
@@ -258,7 +260,7 @@ static int events_check(struct limen_vcpu *vcpu, const void *data, u32 len)
 {
 	const struct limen_events *ev = data;
 
-	if (ev->reserved[0] || ev->reserved[1] || ev->insn_len > 15)
+	if (ev->reserved || ev->unhalted > 1 || ev->insn_len > 15)
 		return -EINVAL;
 	if (ev->nmi_pending > 2 || ev->nmi_blocked > 1 ||
 	    ev->shadow > LIMEN_SHADOW_MOV_SS || ev->mp_state > LIMEN_MP_SIPI)
@@ -274,6 +276,7 @@ static void events_set(struct limen_vcpu *vcpu, const void *data, u32 len)
 	memcpy(&vcpu->ev, data, len);
 	vcpu->shutdown = false;
 	atomic_set(&vcpu->nmi_posted, 0);
+	clear_bit(LIMEN_REQ_UNHALT, &vcpu->requests);
 	limen_dirty(vcpu, LIMEN_G_INTR);
 }
 

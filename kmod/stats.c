@@ -45,7 +45,11 @@ static const char * const stat_name[LIMEN_NR_STAT] = {
 	[LIMEN_STAT_FLUSHES] = "tlb_flushes",
 	[LIMEN_STAT_INJECTED] = "injected",
 	[LIMEN_STAT_IOEVENTS] = "ioeventfds",
+	[LIMEN_STAT_PV_EOIS] = "pv_eois",
 	[LIMEN_STAT_HALT_NS] = "halt_ns",
+	[LIMEN_STAT_POLLS_HIT] = "halt_polls_hit",
+	[LIMEN_STAT_POLLS_MISSED] = "halt_polls_missed",
+	[LIMEN_STAT_YIELDS] = "yields",
 	[LIMEN_STAT_GUEST_NS] = "guest_ns",
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A vCPU: creation, reset, requests from other threads, and its thread's sleep.
+ * A vCPU: creation, reset, requests from other threads, its thread.
  *
  * A request is a bit and then a notification: whoever sets the bit looks where
  * the vCPU is, after a full barrier; the vCPU says where it is and then looks at
  * the bits, with a full barrier between. One of the two sees the other.
  */
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -13,6 +14,7 @@
 #include "cpuid.h"
 #include "fpu.h"
 #include "limen.h"
+#include "pv.h"
 #include "vcpu.h"
 
 #define RFLAGS_FIXED	BIT(1)
@@ -149,6 +151,7 @@ void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init)
 		vcpu->soft.misc_enable = 1;	/* fast strings */
 		limen_fpu_reset(vcpu);
 	}
+	limen_pv_reset(vcpu);
 	pi_reset(vcpu, init);
 	vcpu->ev.mp_state = vcpu->id ? LIMEN_MP_WAIT_SIPI : LIMEN_MP_RUNNING;
 	vcpu->pending = LIMEN_EXIT_NONE;
@@ -178,6 +181,7 @@ struct limen_vcpu *limen_vcpu_create(struct limen_vm *vm, u32 id)
 	vcpu->last_cpu = -1;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->lock);
+	spin_lock_init(&vcpu->thread_lock);
 	rcuwait_init(&vcpu->wait);
 
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -221,29 +225,50 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 	limen_ops->vcpu_fini(vcpu);
 	limen_fpu_fini(vcpu);
 	kfree(vcpu->cpuid);
+	put_pid(vcpu->thread);
 	free_page((unsigned long)vcpu->run);
 	kfree(vcpu);
 }
 
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
+	struct limen_vcpu *vcpu = container_of(pn, struct limen_vcpu, preempt);
+
+	WRITE_ONCE(vcpu->ready, false);
 	if (has_posting())
-		pi_load(container_of(pn, struct limen_vcpu, preempt), cpu);
+		pi_load(vcpu, cpu);
 }
 
 static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct limen_vcpu *vcpu = container_of(pn, struct limen_vcpu, preempt);
 
+	WRITE_ONCE(vcpu->ready, task_is_running(current));
 	if (has_posting())
 		pi_put(vcpu);
 	limen_ops->put(vcpu);
+	limen_steal_pause(vcpu);
 }
 
 static struct preempt_ops preempt_ops = {
 	.sched_in = sched_in,
 	.sched_out = sched_out,
 };
+
+/* run_delay is a thread's: with another one it counts from here */
+static void note_thread(struct limen_vcpu *vcpu)
+{
+	struct pid *old;
+
+	if (vcpu->thread == task_pid(current))
+		return;
+	old = vcpu->thread;
+	spin_lock(&vcpu->thread_lock);
+	vcpu->thread = get_task_pid(current, PIDTYPE_PID);
+	spin_unlock(&vcpu->thread_lock);
+	put_pid(old);
+	vcpu->steal_seen = limen_run_delay();
+}
 
 /**
  * limen_vcpu_load() - the calling thread starts to run it
@@ -253,6 +278,7 @@ static struct preempt_ops preempt_ops = {
  */
 void limen_vcpu_load(struct limen_vcpu *vcpu)
 {
+	note_thread(vcpu);
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
@@ -270,30 +296,16 @@ void limen_vcpu_load(struct limen_vcpu *vcpu)
  */
 void limen_vcpu_put(struct limen_vcpu *vcpu)
 {
+	unsigned long flags;
+
 	preempt_disable();
 	preempt_notifier_unregister(&vcpu->preempt);
 	vcpu->loaded = false;
 	if (has_posting())
 		pi_put(vcpu);
 	limen_ops->put(vcpu);
+	local_irq_save(flags);
+	limen_steal_pause(vcpu);
+	local_irq_restore(flags);
 	preempt_enable();
-}
-
-/**
- * limen_vcpu_block() - sleep until something waits for this vCPU
- * @vcpu: the vCPU
- *
- * Context: the vCPU's thread, no window open.
- * Return: 0, or -EINTR for a signal.
- */
-int limen_vcpu_block(struct limen_vcpu *vcpu)
-{
-	u64 start = ktime_get_ns();
-	int err;
-
-	err = rcuwait_wait_event(&vcpu->wait,
-				 READ_ONCE(vcpu->requests) || pi_has_posted(vcpu),
-				 TASK_INTERRUPTIBLE);
-	vcpu->stat[LIMEN_STAT_HALT_NS] += ktime_get_ns() - start;
-	return err ? -EINTR : 0;
 }

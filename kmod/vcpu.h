@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A vCPU's life, its requests, and its thread's sleep. */
+/* A vCPU's life, and its requests. */
 #ifndef LIMEN_VCPU_H
 #define LIMEN_VCPU_H
 
@@ -10,7 +10,6 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu);
 void limen_vcpu_reset(struct limen_vcpu *vcpu, bool init);
 void limen_vcpu_load(struct limen_vcpu *vcpu);
 void limen_vcpu_put(struct limen_vcpu *vcpu);
-int limen_vcpu_block(struct limen_vcpu *vcpu);
 
 static inline bool limen_has_request(struct limen_vcpu *vcpu,
 				     enum limen_request req)

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "ioevent.h"
+#include "halt.h"
 #include "limen.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
@@ -36,6 +37,7 @@ struct limen_vm *limen_vm_create(void)
 	init_rwsem(&vm->mem_sem);
 	spin_lock_init(&vm->mmu_lock);
 	pi_irqfd_init(&vm->irqfds);
+	vm->halt_poll_max = limen_halt_poll_default();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 

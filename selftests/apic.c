@@ -340,6 +340,41 @@ TEST_F(apic, a_vcpu_that_waits_for_sipi_can_be_kicked)
 	EXPECT_EQ(LIMEN_EXIT_KICKED, vcpu_run(ap));
 }
 
+/*
+ * An IPI goes round. %gs:8: whom to send it to; %gs:16: the one who begins, when
+ * all are there.
+ */
+#define ROUNDS "10"
+GUEST64(ring, X2_ON "mov $" ROUNDS ", %r12d; xor %r13d, %r13d; lock incl 0x100000;"
+	"cmpl $0, %gs:16; je 1f\n 4: pause; cmpl $64, 0x100000; jne 4b; jmp 3f\n"
+	"1: inc %r13d\n 2: cli; cmp %r13d, %gs:0; jae 3f; sti; hlt; jmp 2b\n"
+	"3: sti; mov $0x830, %ecx; mov $0x81, %eax; mov %gs:8, %edx; wrmsr;"
+	"dec %r12d; jnz 1b" G_DONE);
+
+TEST_F(apic, sixty_four_vcpus_pass_an_ipi_around)
+{
+	pthread_t t[LIMEN_MAX_VCPUS];
+	struct vcpu *c;
+	void *ret;
+	u32 i;
+
+	guest_copy(&self->vm, AP_CODE, ring, (u64)(ring_end - ring));
+	for (i = 0; i < LIMEN_MAX_VCPUS; i++) {
+		c = i ? vm_vcpu(&self->vm, i) : self->c;
+		vcpu_long(c, AP_CODE);
+		vcpu_block(c)->value[0] = (i + 1) % LIMEN_MAX_VCPUS;
+		vcpu_block(c)->value[1] = !i;
+	}
+	for (i = 0; i < LIMEN_MAX_VCPUS; i++)
+		ASSERT_EQ(0, pthread_create(&t[i], NULL, go, &self->vm.cpu[i]));
+	for (i = 0; i < LIMEN_MAX_VCPUS; i++) {
+		pthread_join(t[i], &ret);
+		EXPECT_EQ(GUEST_DONE, (long)ret) TH_LOG("vCPU %u", i);
+	}
+	for (i = 1; i < LIMEN_MAX_VCPUS; i++)
+		EXPECT_EQ(10, vcpu_block(&self->vm.cpu[i])->nr_events) TH_LOG("vCPU %u", i);
+}
+
 /* ---- messages from the VMM ---- */
 
 GUEST64(take_3, X2_ON "out %al, $0x50; sti; nop; nop; nop; nop" G_DONE);

@@ -211,6 +211,22 @@ struct vcpu *vm_vcpu(struct vm *vm, u32 id)
 	return c;
 }
 
+void vcpu_hide(struct vcpu *c, u32 leaf, int reg, u32 bits)
+{
+	struct limen_cpuid_entry copy[LIMEN_MAX_CPUID];
+	struct limen_cpuid cpuid = { .size = sizeof(cpuid) };
+	struct limen_cpuid_entry *e = all_cpuid(&cpuid.count);
+	u32 i;
+
+	memcpy(copy, e, cpuid.count * sizeof(*e));
+	for (i = 0; i < cpuid.count; i++)
+		if (copy[i].leaf == leaf)
+			(&copy[i].eax)[reg] &= ~bits;
+	cpuid.entries = (u64)(uintptr_t)copy;
+	if (ioctl(c->fd, LIMEN_CPUID_SET, &cpuid))
+		die("LIMEN_CPUID_SET: %s", strerror(errno));
+}
+
 struct vcpu *vm_simple(struct vm *vm)
 {
 	vm_create(vm);
@@ -291,7 +307,7 @@ static void set_both(struct vcpu *c, const struct limen_regs *regs,
 
 static u64 stack_of(const struct vcpu *c)
 {
-	return GUEST_STACKS - c->id * 0x4000ull;
+	return GUEST_STACKS - c->id * 0x400ull;
 }
 
 struct guest_block *vcpu_block(struct vcpu *c)

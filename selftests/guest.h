@@ -41,11 +41,11 @@ typedef uint64_t u64;
 #define GUEST_TSS	0xb000
 #define GUEST_CODE	0x10000
 #define GUEST_BLOCKS	0x40000	/* 4096 bytes per vCPU, at its GS base */
-#define GUEST_STACKS	0x80000	/* top of vCPU 0's; 16 KiB for each, downwards */
+#define GUEST_STACKS	0x90000	/* top of vCPU 0's; 1 KiB for each, downwards */
 #define GUEST_DATA	0x100000 /* free for the test */
 #define GUEST_MEM	0x400000
 
-#define GUEST_VCPUS	4
+#define GUEST_VCPUS	LIMEN_MAX_VCPUS
 #define GUEST_LOG	64
 #define GUEST_REPORTS	256
 
@@ -122,6 +122,8 @@ int try_ioctl(int fd, unsigned long cmd, void *arg);
 void vm_create(struct vm *vm);			/* no memory, no vCPU */
 void vm_memory(struct vm *vm);			/* GUEST_MEM bytes at 0 */
 struct vcpu *vm_vcpu(struct vm *vm, u32 id);	/* with all CPUID offered */
+/* before it runs: without these bits; @reg: 0 EAX to 3 EDX */
+void vcpu_hide(struct vcpu *c, u32 leaf, int reg, u32 bits);
 struct vcpu *vm_simple(struct vm *vm);		/* all three, vCPU 0 */
 void vm_close(struct vm *vm);
 int vm_map(struct vm *vm, u64 gpa, void *hva, u64 len, u32 flags);

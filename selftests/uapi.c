@@ -64,6 +64,7 @@ static const struct {
 	CALL(VM, LIMEN_POLICY, limen_policy),
 	CALL(VM, LIMEN_IRQFD, limen_irqfd),
 	CALL(VM, LIMEN_IOEVENTFD, limen_ioeventfd),
+	CALL(VM, LIMEN_HALT_POLL, limen_halt_poll),
 	CALL(VCPU, LIMEN_STATE_GET, limen_state),
 	CALL(VCPU, LIMEN_STATE_SET, limen_state),
 	CALL(VCPU, LIMEN_CPUID_SET, limen_cpuid),
@@ -712,7 +713,7 @@ TEST_F(uapi, illegal_states_give_einval)
 		case 2: ev.shadow = 3; break;
 		case 3: ev.mp_state = 4; break;
 		case 4: ev.insn_len = 16; break;
-		case 5: ev.reserved[0] = 1; break;
+		case 5: ev.reserved = 1; break;
 		case 6: ev.exception = 13; break;	/* not valid, not 0 */
 		case 7: ev.exception = 1u << 31 | 3 << 8 | 32; break;
 		case 8: ev.exception = 1u << 31 | 3 << 8 | 2; break;

@@ -76,6 +76,12 @@ bool pi_is_x2apic(const struct limen_vcpu *vcpu);
 bool pi_is_xapic(const struct limen_vcpu *vcpu);
 bool pi_is_default_xapic(const struct limen_vcpu *vcpu);
 
+/* EOI without an exit: offered before an entry, taken or settled after the exit */
+bool pi_pv_eoi_allowed(const struct limen_vcpu *vcpu);
+void pi_pv_eoi_offer(struct limen_vcpu *vcpu);
+bool pi_pv_eoi_take(struct limen_vcpu *vcpu);
+void pi_pv_eoi_settle(struct limen_vcpu *vcpu);
+
 /* Accesses of the guest. 0, or -EINVAL: #GP(0) (MSR), ignored (MMIO). */
 int pi_mmio(struct limen_vcpu *vcpu, u32 offset, bool write, u32 *val);
 int pi_rdmsr(struct limen_vcpu *vcpu, u32 index, u64 *val);
@@ -87,6 +93,10 @@ void pi_tsc_moved(struct limen_vcpu *vcpu);	/* tsc_offset has changed */
 /* Message-signalled interrupts, from the VMM: how many vCPUs took it */
 int pi_msi(struct limen_vm *vm, u64 addr, u32 data);
 bool pi_is_msi(u64 addr);
+
+/* Paravirtual IPIs: how many of @set, counted from APIC id @first, took it */
+int pi_send_set(struct limen_vm *vm, u64 first, const unsigned long *set, u32 nr,
+		u32 icr);
 
 /* LIMEN_CLASS_APIC: check before set; set can't fail */
 void pi_get_state(struct limen_vcpu *vcpu, struct limen_apic *out);

@@ -310,7 +310,13 @@ void pi_hw_eoi(struct limen_vcpu *vcpu, u8 vector)
 		__set_bit(vector, vcpu->pi.eoi);
 }
 
-static void end_interrupt(struct limen_vcpu *vcpu)
+/**
+ * pi_end_interrupt() - EOI
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, also with IRQs off.
+ */
+void pi_end_interrupt(struct limen_vcpu *vcpu)
 {
 	int vector = pi_vapic_eoi(vcpu->pi.page);
 
@@ -340,7 +346,7 @@ static void write_register(struct limen_vcpu *vcpu, u32 off, u32 val)
 
 	switch (off) {
 	case PI_REG_EOI:
-		end_interrupt(vcpu);
+		pi_end_interrupt(vcpu);
 		break;
 	case PI_REG_ESR:	/* a write latches, whatever the value */
 		pi_vapic_store(pi->page, off, xchg(&pi->esr, 0));

@@ -329,3 +329,34 @@ void pi_send_self(struct limen_vcpu *vcpu, u8 vector)
 {
 	pi_send_icr(vcpu, FIELD_PREP(ICR_SHORTHAND, TO_SELF) | vector, 0);
 }
+
+/**
+ * pi_send_set() - one fixed interrupt or NMI to many vCPUs
+ * @vm: the VM
+ * @first: APIC id of the set's bit 0
+ * @set: whom
+ * @nr: bits in @set
+ * @icr: vector and delivery mode as in ICR; other modes reach nobody
+ *
+ * Context: any.
+ * Return: how many took it.
+ */
+int pi_send_set(struct limen_vm *vm, u64 first, const unsigned long *set, u32 nr,
+		u32 icr)
+{
+	struct message msg = { .mode = FIELD_GET(ICR_MODE, icr), .vector = icr };
+	struct limen_vcpu *vcpu;
+	int taken = 0;
+	u32 bit;
+
+	if (first >= LIMEN_MAX_VCPUS)
+		return 0;
+	if (msg.mode != PI_MODE_FIXED && msg.mode != PI_MODE_NMI)
+		return 0;
+	for_each_set_bit(bit, set, nr) {
+		vcpu = vcpu_of(vm, first + bit);
+		if (vcpu && pi_is_addressed(vcpu, vcpu->id, false))
+			taken += take(vcpu, &msg);
+	}
+	return taken;
+}

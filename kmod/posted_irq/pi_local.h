@@ -22,6 +22,7 @@ void pi_mode_changed(struct limen_vcpu *vcpu);
 void pi_error(struct limen_vcpu *vcpu, unsigned int bit);
 void pi_post_lvt(struct limen_vcpu *vcpu, u32 off);
 bool pi_base_is_valid(u64 val);
+void pi_end_interrupt(struct limen_vcpu *vcpu);
 
 /* pi_deliver.c */
 bool pi_is_addressed(const struct limen_vcpu *vcpu, u32 dest, bool logical);

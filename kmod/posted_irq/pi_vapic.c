@@ -404,3 +404,18 @@ void pi_vapic_set_level(u8 *page, u8 vector, bool level)
 	else
 		clear_bit(vector % 32, word);
 }
+
+/**
+ * pi_vapic_can_end_quietly() - would an EOI now change nothing but ISR and PPR?
+ * @page: the register page
+ *
+ * Context: vCPU thread.
+ * Return: true if an interrupt is in service, edge-triggered, and none requested.
+ */
+bool pi_vapic_can_end_quietly(const u8 *page)
+{
+	int isr = pi_vapic_highest(page, PI_REG_ISR);
+
+	return isr >= 0 && pi_vapic_highest(page, PI_REG_IRR) < 0 &&
+	       !pi_vapic_is_level(page, isr);
+}

@@ -125,5 +125,6 @@ void pi_vapic_accept(u8 *page, u8 vector);
 int pi_vapic_eoi(u8 *page);
 bool pi_vapic_is_level(const u8 *page, u8 vector);
 void pi_vapic_set_level(u8 *page, u8 vector, bool level);
+bool pi_vapic_can_end_quietly(const u8 *page);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The paravirtual clock's page, and hypercalls. */
+/* The paravirtual clock's page. */
 #include "../clock.c"
 #include "fake.h"
 
@@ -122,36 +122,6 @@ static void wall_clock_is_written_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wall->version, 0u);
 }
 
-static s64 hypercall_of(struct limen_vcpu *vcpu, u64 nr, u64 arg)
-{
-	vcpu->regs.gpr[LIMEN_RAX] = nr;
-	vcpu->regs.gpr[LIMEN_RCX] = arg;
-	limen_handle_hypercall(vcpu);
-	return vcpu->regs.gpr[LIMEN_RAX];
-}
-
-static void hypercalls_are_answered_or_the_vmms(struct kunit *test)
-{
-	struct limen_vcpu *vcpu = vcpu_64(test);
-
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 1, 0), 0ll);
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 99, 0), -1000ll);
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 0x100, 0), 0x100ll);
-	KUNIT_EXPECT_EQ(test, vcpu->pending, (u32)LIMEN_EXIT_HYPERCALL);
-	vcpu->sregs.seg[LIMEN_SS].ar |= 3 << 5;
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 1, 0), -1ll);
-}
-
-static void kick_of_a_vcpu_that_is_not_there_is_harmless(struct kunit *test)
-{
-	struct limen_vcpu *vcpu = vcpu_64(test);
-
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 5, 0), 0ll);
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 5, 63), 0ll);
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 5, 64), 0ll);
-	KUNIT_EXPECT_EQ(test, hypercall_of(vcpu, 5, ~0ull), 0ll);
-}
-
 static struct kunit_case cases[] = {
 	KUNIT_CASE(scale_turns_cycles_into_nanoseconds),
 	KUNIT_CASE(page_gives_the_hosts_boot_time),
@@ -159,8 +129,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(each_update_has_a_new_even_version),
 	KUNIT_CASE(clock_that_is_off_writes_nothing),
 	KUNIT_CASE(wall_clock_is_written_once),
-	KUNIT_CASE(hypercalls_are_answered_or_the_vmms),
-	KUNIT_CASE(kick_of_a_vcpu_that_is_not_there_is_harmless),
 	{}
 };
 

@@ -243,6 +243,16 @@ void limen_rcu_note(int cpu)
 {
 }
 
+u64 limen_run_delay(void)
+{
+	return fake.run_delay;
+}
+
+bool limen_has_run_delay(void)
+{
+	return true;
+}
+
 void limen_vm_kill(struct limen_vm *vm, const char *why)
 {
 	WRITE_ONCE(vm->dead, true);
@@ -333,6 +343,37 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
 	if (memcmp(fake.mem + gpa, &old, size))
 		return -EAGAIN;
 	memcpy(fake.mem + gpa, &new, size);
+	return 0;
+}
+
+int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *spot)
+{
+	spot->hva = is_memory(gpa, len) ? (unsigned long)fake.mem + gpa : 0;
+	spot->gen = vm->mem_gen;
+	return spot->hva ? 0 : -EFAULT;
+}
+
+static bool spot_works(const struct limen_vm *vm, const struct limen_spot *spot)
+{
+	return irqs_disabled() && spot->hva && spot->gen == vm->mem_gen &&
+	       !fake.paged_out;
+}
+
+int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *buf,
+		    size_t len)
+{
+	if (!spot_works(vm, spot))
+		return -EFAULT;
+	memcpy(buf, (void *)(unsigned long)spot->hva, len);
+	return 0;
+}
+
+int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
+		     const void *buf, size_t len)
+{
+	if (!spot_works(vm, spot))
+		return -EFAULT;
+	memcpy((void *)(unsigned long)spot->hva, buf, len);
 	return 0;
 }
 

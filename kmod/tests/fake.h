@@ -48,6 +48,8 @@ struct fake {
 	u64 tsc;		/* what limen_host_tsc() gives */
 	atomic_t kicks;		/* IPIs to FAKE_ELSEWHERE */
 	atomic_t posted;		/* notifications to FAKE_ELSEWHERE, by hardware */
+	u64 run_delay;		/* what limen_run_delay() gives */
+	bool paged_out;		/* guest memory can't be had without sleeping */
 	bool work;		/* limen_guest_work_pending() */
 	int fpu_depth;		/* loads without a save */
 	int npt_fault;		/* what npt_fault() gives */

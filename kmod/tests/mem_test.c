@@ -8,6 +8,9 @@
 #define limen_mem_read real_mem_read
 #define limen_mem_write real_mem_write
 #define limen_mem_cmpxchg real_mem_cmpxchg
+#define limen_mem_spot real_mem_spot
+#define limen_spot_read real_spot_read
+#define limen_spot_write real_spot_write
 
 static int limen_user_cmpxchg32(void __user *ptr, u64 old, u64 new)
 {
@@ -238,6 +241,38 @@ static void table_agrees_with_the_model(struct kunit *test)
 	}
 }
 
+static void spots_die_with_any_range(struct kunit *test)
+{
+	struct limen_vm *vm = vm_with_table(test);
+	struct limen_spot spot = {};
+	struct limen_range r = range(3, 1);
+	unsigned long flags;
+
+	map(vm, 3, 1);
+	map(vm, 7, 1);
+	KUNIT_EXPECT_EQ(test, limen_mem_spot(vm, 2 * PAGE_SIZE, 4, &spot), -EFAULT);
+	KUNIT_EXPECT_EQ(test, limen_mem_spot(vm, 4 * PAGE_SIZE - 2, 4, &spot), -EFAULT);
+	KUNIT_EXPECT_EQ(test, limen_mem_spot(vm, 4 * PAGE_SIZE - 4, 4, &spot), 0);
+	KUNIT_EXPECT_EQ(test, spot.hva, 0x10000000ull + 4 * PAGE_SIZE - 4);
+	local_irq_save(flags);
+	KUNIT_EXPECT_TRUE(test, !!spot_hva(vm, &spot));
+	local_irq_restore(flags);
+
+	KUNIT_EXPECT_EQ(test, unmap(vm, 7, 1), 0);
+	local_irq_save(flags);
+	KUNIT_EXPECT_FALSE(test, !!spot_hva(vm, &spot));
+	local_irq_restore(flags);
+
+	KUNIT_EXPECT_EQ(test, limen_mem_spot(vm, 3 * PAGE_SIZE, 4, &spot), 0);
+	r.hva = 0;
+	r.flags = LIMEN_MEM_READ;
+	KUNIT_EXPECT_EQ(test, limen_mem_protect(vm, &r), 0);
+	local_irq_save(flags);
+	KUNIT_EXPECT_FALSE(test, !!spot_hva(vm, &spot));
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, limen_mem_spot(vm, 3 * PAGE_SIZE, 4, &spot), -EFAULT);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(what_is_no_range_is_refused),
 	KUNIT_CASE(ranges_never_overlap),
@@ -246,6 +281,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(translations_go_before_the_call_returns),
 	KUNIT_CASE(large_range_is_unmapped_to_its_end),
 	KUNIT_CASE(table_agrees_with_the_model),
+	KUNIT_CASE(spots_die_with_any_range),
 	{}
 };
 

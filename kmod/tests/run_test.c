@@ -378,6 +378,68 @@ static void masked_interrupt_does_not_wake_but_nmi_does(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->entered[0].event, NMI);
 }
 
+static void unhalt_then_kick_in_the_guest(struct limen_vcpu *vcpu, int n)
+{
+	limen_vcpu_request(vcpu, n ? LIMEN_REQ_KICK : LIMEN_REQ_UNHALT);
+}
+
+static void unhalt_ends_the_next_hlt_only(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { HLT, HLT };
+	struct limen_vcpu *vcpu = vcpu_64(test);
+
+	vcpu->regs.rflags = 2;
+	fake_cpu(vcpu)->in_guest = unhalt_then_kick_in_the_guest;
+	fake_script(vcpu, exits);
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_KICKED);
+	KUNIT_EXPECT_EQ(test, fake_cpu(vcpu)->nr_entered, 2);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.mp_state, LIMEN_MP_HALTED);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.unhalted, 0);
+
+	limen_vcpu_request(vcpu, LIMEN_REQ_UNHALT);
+	fake_cpu(vcpu)->in_guest = NULL;
+	KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.mp_state, LIMEN_MP_RUNNING);
+	KUNIT_EXPECT_EQ(test, vcpu->ev.unhalted, 0);
+}
+
+static void end_0x41_in_the_guest(struct limen_vcpu *vcpu, int n)
+{
+	if (n)
+		return;
+	pi_post(vcpu, 0x42, false);
+	fake.mem[0x2000] &= ~1;
+	fake.paged_out = vcpu->regs.gpr[LIMEN_RBX];
+}
+
+/* the flag is looked at before the exit is handled, wherever that is */
+static void interrupt_ended_in_memory_lets_the_next_in(struct kunit *test)
+{
+	static const struct limen_exit exits[] = { CPUID };
+	int away;
+
+	for (away = 0; away < 2; away++) {
+		struct limen_vcpu *vcpu = vcpu_64(test);
+		const struct limen_entry *in = fake_cpu(vcpu)->entered;
+
+		fake_mem(test);
+		vcpu->soft.pv_eoi = 0x2001;
+		vcpu->eoi_spot.gen = ~0ull;
+		vcpu->regs.rip = 0x1000;
+		vcpu->regs.gpr[LIMEN_RBX] = away;
+		pi_post(vcpu, 0x41, false);
+		fake_cpu(vcpu)->in_guest = end_0x41_in_the_guest;
+		fake_script(vcpu, exits);
+		KUNIT_EXPECT_EQ(test, fake_run(test, vcpu), LIMEN_EXIT_UNKNOWN);
+		KUNIT_EXPECT_EQ(test, in[0].event, EXTINT(0x41));
+		KUNIT_EXPECT_EQ(test, in[1].event, EXTINT(0x42));
+		KUNIT_EXPECT_EQ(test, vcpu->regs.rip, 0x1002ull);
+		KUNIT_EXPECT_EQ(test, vcpu->stat[LIMEN_STAT_PV_EOIS], 1ull);
+		KUNIT_EXPECT_FALSE(test, vcpu->eoi_offered);
+		KUNIT_EXPECT_EQ(test, fake.mem[0x2000] & 1, 0);
+	}
+}
+
 static void level_eoi_goes_to_the_vmm_at_once(struct kunit *test)
 {
 	static const struct limen_exit exits[] = {
@@ -525,6 +587,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(hlt_sleeps_until_the_timer),
 	KUNIT_CASE(hlt_with_something_pending_does_not_sleep),
 	KUNIT_CASE(masked_interrupt_does_not_wake_but_nmi_does),
+	KUNIT_CASE(unhalt_ends_the_next_hlt_only),
+	KUNIT_CASE(interrupt_ended_in_memory_lets_the_next_in),
 	KUNIT_CASE(level_eoi_goes_to_the_vmm_at_once),
 	KUNIT_CASE(level_eoi_of_an_irqfd_stays_in_the_kernel),
 	KUNIT_CASE(pic_interrupt_is_asked_for_and_delivered),

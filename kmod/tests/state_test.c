@@ -60,6 +60,20 @@ static void posted_nmis_are_in_the_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ev.nmi_pending, 2);
 }
 
+static void posted_unhalt_is_in_the_state(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
+	struct limen_events ev;
+
+	limen_vcpu_request(vcpu, LIMEN_REQ_UNHALT);
+	events_get(vcpu, &ev, sizeof(ev));
+	KUNIT_EXPECT_EQ(test, ev.unhalted, 1);
+	ev.unhalted = 0;
+	events_set(vcpu, &ev, sizeof(ev));
+	events_get(vcpu, &ev, sizeof(ev));
+	KUNIT_EXPECT_EQ(test, ev.unhalted, 0);
+}
+
 static void cr8_of_sregs_is_the_apics(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
@@ -90,7 +104,8 @@ static void impossible_events_are_refused(struct kunit *test)
 		{ .exception = 0x80000041 },		/* an interrupt */
 		{ .exception = 0x80000202 },
 		{ .nmi_pending = 3 }, { .nmi_blocked = 2 }, { .shadow = 3 },
-		{ .mp_state = 4 }, { .insn_len = 16 }, { .reserved = { 0, 1 } },
+		{ .mp_state = 4 }, { .insn_len = 16 }, { .reserved = 1 },
+		{ .unhalted = 2 },
 	};
 	static const struct limen_events good[] = {
 		{ .injected = 0x80000041 }, { .injected = 0x80000202 },
@@ -99,7 +114,7 @@ static void impossible_events_are_refused(struct kunit *test)
 		{ .exception = 0x80000b0d, .exception_error = 8 },
 		{ .exception = 0x80000301, .exception_payload = 0x4000 },
 		{ .nmi_pending = 2, .nmi_blocked = 1, .shadow = 2,
-		  .mp_state = LIMEN_MP_SIPI, .sipi_vector = 9 },
+		  .mp_state = LIMEN_MP_SIPI, .sipi_vector = 9, .unhalted = 1 },
 	};
 	struct limen_vcpu *vcpu = fake_vcpu(test, 0);
 	int i;
@@ -155,6 +170,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(every_class_of_a_new_vcpu_can_be_set),
 	KUNIT_CASE(get_reads_what_is_in_hardware),
 	KUNIT_CASE(posted_nmis_are_in_the_state),
+	KUNIT_CASE(posted_unhalt_is_in_the_state),
 	KUNIT_CASE(cr8_of_sregs_is_the_apics),
 	KUNIT_CASE(impossible_events_are_refused),
 	KUNIT_CASE(debug_registers_are_forced_into_shape),

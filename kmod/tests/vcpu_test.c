@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A vCPU's beginnings, and how it is told things. */
+#include "../halt.h"
 #include "../vcpu.c"
 #include "fake.h"
 

@@ -33,6 +33,15 @@ sees "kernel 6.1" "boots Debian's 6.1 to user space"
 sees "cpus $cpus" "sees $cpus CPUs"
 sees "clock kvm-clock" "uses kvm-clock as its clock source"
 sees "x2apic" "uses x2APIC"
+if [ "$cpus" -gt 1 ]; then
+	sees "pv spinlocks" "waits for its locks in HLT"
+	sees "pv ipis" "sends its IPIs by hypercall"
+fi
+# a VT-x CPU may do that by itself
+if grep -qw svm /proc/cpuinfo; then
+	grep -q "pv_eois" /tmp/guest.err
+	ok $? "guest: ends interrupts without an exit"
+fi
 sees "disk 16384" "finds the virtio disk"
 sees "text written by the host" "reads the disk"
 head -c 20 /tmp/disk | grep -q "written by the guest"

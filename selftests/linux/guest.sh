@@ -5,6 +5,8 @@ echo "SEES cpus $(nproc)"
 echo "SEES clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 echo "SEES kernel $(uname -r)"
 dmesg | grep -q 'x2apic enabled' && echo "SEES x2apic"
+dmesg | grep -q 'PV spinlocks enabled' && echo "SEES pv spinlocks"
+dmesg | grep -q 'setup PV IPIs' && echo "SEES pv ipis"
 if [ -b /dev/vda ]; then
 	echo "SEES disk $(cat /sys/block/vda/size)"
 	echo "written by the guest" | dd of=/dev/vda bs=512 count=1 conv=sync,fsync 2>/dev/null

@@ -44,6 +44,7 @@
 #define LIMEN_MAX_POLICY	64	/* rules per VM */
 #define LIMEN_MAX_IRQFDS	1024	/* per VM */
 #define LIMEN_MAX_IOEVENTFDS	1024	/* per VM */
+#define LIMEN_MAX_HALT_POLL	1000000	/* ns */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -63,6 +64,7 @@
 #define LIMEN_POLICY		_IO(LIMEN_IOCTL, 0x26)	/* struct limen_policy */
 #define LIMEN_IRQFD		_IO(LIMEN_IOCTL, 0x27)	/* struct limen_irqfd */
 #define LIMEN_IOEVENTFD		_IO(LIMEN_IOCTL, 0x28)	/* struct limen_ioeventfd */
+#define LIMEN_HALT_POLL		_IO(LIMEN_IOCTL, 0x2d)	/* struct limen_halt_poll */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -380,6 +382,21 @@ struct limen_ioeventfd {
 #define LIMEN_IOEVENTFD_PORT		(1u << 1)
 #define LIMEN_IOEVENTFD_MATCH		(1u << 2)
 
+/**
+ * struct limen_halt_poll - how long a halted vCPU's thread may poll
+ * @size:   in: sizeof(struct limen_halt_poll)
+ * @max_ns: nanoseconds, at most LIMEN_MAX_HALT_POLL; 0: never
+ *
+ * Before it sleeps in HLT, the thread of a vCPU looks for a time whether an
+ * interrupt comes; how long is learnt, up to this limit, and ends as soon as
+ * another thread wants the CPU. At any time; from the next HLT on. A new VM has
+ * the module's parameter halt_poll_ns.
+ */
+struct limen_halt_poll {
+	__u32 size;
+	__u32 max_ns;
+};
+
 /* ---- a vCPU -------------------------------------------------------------- */
 
 /* Order of &limen_regs.gpr: that of ModRM and REX (SDM Vol. 2, Table 2-2). */
@@ -512,6 +529,8 @@ struct limen_apic {
  * @mp_state:  LIMEN_MP_*
  * @sipi_vector: valid with LIMEN_MP_SIPI
  * @insn_len:  length of the INT instruction for an @injected software event
+ * @unhalted:  1: another vCPU has kicked this one (KVM_HC_KICK_CPU); its present
+ *             or next HLT ends at once and clears it
  */
 struct limen_events {
 	__u32 injected;
@@ -525,7 +544,8 @@ struct limen_events {
 	__u8 mp_state;
 	__u8 sipi_vector;
 	__u8 insn_len;
-	__u8 reserved[2];
+	__u8 unhalted;
+	__u8 reserved;
 };
 
 #define LIMEN_SHADOW_STI	1

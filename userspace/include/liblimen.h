@@ -156,6 +156,10 @@ int limen_gpa_write(struct limen_vm *vm, uint64_t gpa, const void *buf,
 int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data);
 /** limen_extint() - level, 0 or 1, of the wire from the 8259A */
 int limen_extint(struct limen_vm *vm, uint32_t level);
+/** limen_halt_poll() - ns that a halted vCPU may poll, 0: never; the guest's
+ * wake-ups cost less, the host's CPU more
+ */
+int limen_halt_poll(struct limen_vm *vm, uint32_t max_ns);
 /** limen_policy() - add a rule; @p->size is set here */
 int limen_policy(struct limen_vm *vm, struct limen_policy *p);
 

@@ -131,6 +131,7 @@ static const struct feature features[] = {
 	{ 0x40000001, 0, EAX, 7, "pv_unhalt" },
 	{ 0x40000001, 0, EAX, 9, "pv_tlb_flush" },
 	{ 0x40000001, 0, EAX, 11, "pv_ipi" },
+	{ 0x40000001, 0, EAX, 13, "pv_sched_yield" },
 	{ 0x40000001, 0, EAX, 24, "kvmclock_stable" },
 	{ 0x80000001, 0, ECX, 0, "lahf_lm" },
 	{ 0x80000001, 0, ECX, 1, "cmp_legacy" },

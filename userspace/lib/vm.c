@@ -335,6 +335,13 @@ int limen_extint(struct limen_vm *vm, uint32_t level)
 	return limen_call(vm->fd, LIMEN_EXTINT, &arg);
 }
 
+int limen_halt_poll(struct limen_vm *vm, uint32_t max_ns)
+{
+	struct limen_halt_poll arg = { .size = sizeof(arg), .max_ns = max_ns };
+
+	return limen_call(vm->fd, LIMEN_HALT_POLL, &arg);
+}
+
 int limen_policy(struct limen_vm *vm, struct limen_policy *p)
 {
 	p->size = sizeof(*p);

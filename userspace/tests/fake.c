@@ -178,6 +178,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case LIMEN_KICK:
 		fake.kicks++;
 		return 0;
+	case LIMEN_HALT_POLL:
 	case LIMEN_MAP:
 	case LIMEN_UNMAP:
 	case LIMEN_PROTECT:

@@ -197,6 +197,11 @@ static int open_module(struct machine *m)
 	err = limen_vm_create(m->dev, &m->board.vm);
 	if (err)
 		complain("new VM: %s", limen_strerror(err));
+	if (!err && m->o->set_halt_poll) {
+		err = limen_halt_poll(m->board.vm, m->o->halt_poll);
+		if (err)
+			complain("--halt-poll: %s", limen_strerror(err));
+	}
 	return err;
 }
 

@@ -14,7 +14,7 @@
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
-	OPT_NET, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
+	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
 };
 
@@ -26,6 +26,7 @@ static const struct option table[] = {
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "net", required_argument, NULL, OPT_NET },
+	{ "halt-poll", required_argument, NULL, OPT_HALT_POLL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ "flat", required_argument, NULL, OPT_FLAT },
@@ -60,6 +61,7 @@ static void help(void)
 "  --cpu-features L  +name,-name,... on what the host and the module offer\n"
 "  --testdev         the ports of QEMU's pc-testdev\n"
 "  --debugcon F      where port 0xe9 goes (standard output)\n"
+"  --halt-poll NS    a halted CPU polls at most so long before it sleeps\n"
 "  --timeout S       end after S seconds\n"
 "  --stats           print exits and time in guest at the end\n"
 "  --verbose         say how the image is started, and where it was at the end\n"
@@ -121,6 +123,11 @@ static int set_number(struct options *o, int opt, const char *s)
 		err = number("--memory", s, MIN_MEMORY_MIB, MAX_MEMORY_MIB, &v);
 		o->memory = v << 20;
 		return err;
+	case OPT_HALT_POLL:
+		err = number("--halt-poll", s, 0, LIMEN_MAX_HALT_POLL, &v);
+		o->halt_poll = v;
+		o->set_halt_poll = true;
+		return err;
 	case OPT_TIMEOUT:
 		err = number("--timeout", s, 1, 0x7fffffff, &v);
 		o->timeout = v;
@@ -152,6 +159,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_CONSOLE: return set_console(o, s);
 	case OPT_CPUS:
 	case OPT_MEMORY:
+	case OPT_HALT_POLL:
 	case OPT_TIMEOUT:
 	case OPT_FLAT: return set_number(o, opt, s);
 	default: return -EINVAL;	/* getopt has said why */

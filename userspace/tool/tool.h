@@ -32,6 +32,8 @@ struct options {
 	uint64_t memory;		/* bytes */
 	uint32_t cpus;
 	uint32_t timeout;		/* seconds, 0: none */
+	uint32_t halt_poll;		/* ns, if set_halt_poll */
+	bool set_halt_poll;
 	uint64_t flat_addr;
 	bool flat, stats, testdev, rng, virtio_console, verbose;
 	const char *pin;		/* as given; NULL: no pinning */
