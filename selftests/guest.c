@@ -500,6 +500,16 @@ u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
+bool cap_used(int dev, const char *name)
+{
+	struct limen_cap cap = { .size = sizeof(cap) };
+
+	for (; !ioctl(dev, LIMEN_CAP, &cap); cap.index++)
+		if (!strcmp((char *)cap.name, name))
+			return cap.state == LIMEN_CAP_USED;
+	return false;
+}
+
 bool is_vmx(void)
 {
 	struct limen_info info = { .size = sizeof(info) };

@@ -151,6 +151,7 @@ struct limen_sregs vcpu_sregs(struct vcpu *c);
 
 u64 now_ms(void);
 bool is_vmx(void);
+bool cap_used(int dev, const char *name);	/* as LIMEN_CAP says */
 bool is_qemu(void);	/* is the machine QEMU with TCG? */
 /* Is there an entry for the leaf among what is offered? */
 bool offers_leaf(u32 leaf);

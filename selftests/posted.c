@@ -160,18 +160,7 @@ static u64 count(const struct counts *n, const char *name)
 
 static bool has_posting(int dev)
 {
-	struct limen_cap cap;
-	u32 i;
-
-	for (i = 0;; i++) {
-		memset(&cap, 0, sizeof(cap));
-		cap.size = sizeof(cap);
-		cap.index = i;
-		if (ioctl(dev, LIMEN_CAP, &cap))
-			return false;
-		if (!strcmp((char *)cap.name, "posted-interrupts"))
-			return cap.state == LIMEN_CAP_USED;
-	}
+	return cap_used(dev, "posted-interrupts");
 }
 
 /* Exits of a run of @seconds, with that many interrupts. The thread is on CPU 0. */
@@ -372,9 +361,14 @@ TEST_F(posted, level_interrupts_of_the_host_are_served)
 	spin_on_cpu_0(&self->vm, self->c, self->m, &t);
 	/* 2.3 s from one to the next */
 	for (i = 0; i < 3; i++) {
-		n = irq_count(9);
-		outw(inw(events + 2) | 1, events + 2);
-		EXPECT_TRUE(rises(9, n)) TH_LOG("event %d", i);
+		u64 end = now_ms() + 10000;
+
+		/* the handler of the last one may still be switching it off */
+		for (n = irq_count(9); irq_count(9) == n && now_ms() < end;) {
+			outw(inw(events + 2) | 1, events + 2);
+			usleep(50000);
+		}
+		EXPECT_LT(n, irq_count(9)) TH_LOG("event %d", i);
 	}
 	self->m->stop = 1;
 	pthread_join(t, &ret);
