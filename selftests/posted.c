@@ -23,6 +23,8 @@
 #define FIRST		0x40	/* vectors of the storms */
 #define VECTORS		16
 #define SENDERS		2
+/* seconds: a post that is lost is seen long before */
+#define STORM_TIMEOUT	36000
 
 static unsigned long posts = 20000;
 
@@ -475,17 +477,17 @@ static void storm_of(struct __test_metadata *_metadata, FIXTURE_DATA(posted) *se
 	EXPECT_EQ(GUEST_DONE, (long)ret);
 }
 
-TEST_F(posted, no_post_to_a_running_vcpu_is_lost)
+TEST_F_TIMEOUT(posted, no_post_to_a_running_vcpu_is_lost, STORM_TIMEOUT)
 {
 	storm_of(_metadata, self, 0, false);
 }
 
-TEST_F(posted, no_post_to_a_halting_vcpu_is_lost)
+TEST_F_TIMEOUT(posted, no_post_to_a_halting_vcpu_is_lost, STORM_TIMEOUT)
 {
 	storm_of(_metadata, self, 1, false);
 }
 
-TEST_F(posted, no_post_is_lost_while_the_vcpu_halts_runs_and_moves)
+TEST_F_TIMEOUT(posted, no_post_is_lost_while_the_vcpu_halts_runs_and_moves, STORM_TIMEOUT)
 {
 	storm_of(_metadata, self, 2, true);
 }

@@ -19,7 +19,7 @@ struct limen_vcpu;
 struct limen_vm;
 
 /* SDM Vol. 3, "Posted-Interrupt Processing": the descriptor's layout */
-struct pi_desc {
+struct pi_descriptor {
 	unsigned long pir[4];	/* 256 bits, one a vector */
 	unsigned long control;	/* bit 0 ON, 1 SN; 23:16 NV; 63:32 NDST */
 	unsigned long reserved[3];
@@ -35,7 +35,7 @@ struct pi_hw {
 };
 
 struct pi_vcpu {
-	struct pi_desc *desc;	/* at offset 0 of a page of its own */
+	struct pi_descriptor *desc;	/* at offset 0 of a page of its own */
 	u8 *page;		/* the virtual-APIC page */
 	unsigned long level[4];	/* (a) level-triggered vectors, to be folded */
 	bool by_hw;		/* struct pi_hw.deliver, and the APIC is on */

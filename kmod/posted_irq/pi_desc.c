@@ -26,7 +26,7 @@
  */
 void pi_post(struct limen_vcpu *vcpu, u8 vector, bool level)
 {
-	struct pi_desc *desc = vcpu->pi.desc;
+	struct pi_descriptor *desc = vcpu->pi.desc;
 
 	if (level) {
 		set_bit(vector, vcpu->pi.level);
@@ -62,7 +62,7 @@ void pi_post(struct limen_vcpu *vcpu, u8 vector, bool level)
  */
 bool pi_has_posted(const struct limen_vcpu *vcpu)
 {
-	const struct pi_desc *desc = vcpu->pi.desc;
+	const struct pi_descriptor *desc = vcpu->pi.desc;
 	int i;
 
 	if (test_bit(PI_ON, &desc->control) || !bitmap_empty(vcpu->pi.level, 256))
@@ -84,7 +84,7 @@ bool pi_has_posted(const struct limen_vcpu *vcpu)
  * Context: vCPU thread.
  * Return: true if there was any bit.
  */
-bool pi_take(struct pi_desc *desc, unsigned long *bits)
+bool pi_take(struct pi_descriptor *desc, unsigned long *bits)
 {
 	unsigned long any = 0;
 	int i;

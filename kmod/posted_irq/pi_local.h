@@ -8,13 +8,13 @@
 #include "pi_vapic.h"
 
 struct limen_vcpu;
-struct pi_desc;
+struct pi_descriptor;
 
 /* shortest period of a periodic timer: a guest can't keep a host CPU busy */
 #define PI_MIN_PERIOD_NS	200000
 
 /* pi_desc.c */
-bool pi_take(struct pi_desc *desc, unsigned long *bits);
+bool pi_take(struct pi_descriptor *desc, unsigned long *bits);
 void pi_drop(struct limen_vcpu *vcpu);
 
 /* pi_core.c */
