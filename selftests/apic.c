@@ -14,9 +14,6 @@
 #define AP_CODE	0x20000		/* SIPI vector 0x20 */
 
 /* x2APIC on, enabled, EOI in the handler */
-#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
-		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
-		"movl $1, %gs:4;"
 #define X1_ON	"mov $0xfee00000, %edi; movl $0x1ff, 0xf0(%rdi); movl $2, %gs:4;"
 #define WR(msr, val) "mov $" #msr ", %ecx; mov $" #val ", %eax; xor %edx, %edx; wrmsr;"
 /* halt until that many events were logged */
@@ -42,17 +39,6 @@ FIXTURE_TEARDOWN(apic)
 		vm_close(&self->vm);
 }
 
-static int start(struct vcpu *c, const u8 *code, const u8 *end)
-{
-	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
-	vcpu_block(c)->nr_events = 0;
-	c->nr_reports = 0;
-	vcpu_long(c, GUEST_CODE);
-	return vcpu_go(c);
-}
-
-#define START(name) start(self->c, name, name##_end)
-
 static int msi(struct vm *vm, u64 addr, u32 data)
 {
 	struct limen_msi arg = { .size = sizeof(arg), .addr = addr, .data = data };
@@ -77,11 +63,6 @@ static void *nmi_later(void *arg)
 	nanosleep(&t, NULL);
 	try_ioctl(((struct vm *)arg)->cpu[0].fd, LIMEN_NMI, NULL);
 	return NULL;
-}
-
-static void *go(void *arg)
-{
-	return (void *)(long)vcpu_go(arg);
 }
 
 /* ---- registers ---- */
@@ -296,7 +277,7 @@ TEST_F(apic, an_ipi_wakes_another_vcpu)
 
 	guest_copy(&self->vm, AP_CODE, ipi_take, (u64)(ipi_take_end - ipi_take));
 	vcpu_long(ap, AP_CODE);
-	pthread_create(&t, NULL, go, ap);
+	pthread_create(&t, NULL, vcpu_thread, ap);
 	for (i = 0; i < 5000 && !*ready; i++)
 		nanosleep(&ms, NULL);
 	ASSERT_EQ(GUEST_DONE, START(ipi_to_1));
@@ -320,7 +301,7 @@ TEST_F(apic, init_and_sipi_boot_a_second_vcpu_in_real_mode)
 	void *ret;
 
 	guest_copy(&self->vm, AP_CODE, ap16, (u64)(ap16_end - ap16));
-	pthread_create(&t, NULL, go, ap);
+	pthread_create(&t, NULL, vcpu_thread, ap);
 	ASSERT_EQ(GUEST_DONE, START(boot_ap));
 	pthread_join(t, &ret);
 	EXPECT_EQ(GUEST_DONE, (long)ret);
@@ -366,7 +347,7 @@ TEST_F(apic, sixty_four_vcpus_pass_an_ipi_around)
 		vcpu_block(c)->value[1] = !i;
 	}
 	for (i = 0; i < LIMEN_MAX_VCPUS; i++)
-		ASSERT_EQ(0, pthread_create(&t[i], NULL, go, &self->vm.cpu[i]));
+		ASSERT_EQ(0, pthread_create(&t[i], NULL, vcpu_thread, &self->vm.cpu[i]));
 	for (i = 0; i < LIMEN_MAX_VCPUS; i++) {
 		pthread_join(t[i], &ret);
 		EXPECT_EQ(GUEST_DONE, (long)ret) TH_LOG("vCPU %u", i);
@@ -574,7 +555,7 @@ TEST_F(apic, a_pending_interrupt_moves_to_another_vm)
 	msi(&self->vm, APIC_BASE, 0x94);
 	ASSERT_EQ(0, vcpu_get(self->c, LIMEN_CLASS_APIC, &a, sizeof(a)));
 	vm_simple(&other);
-	ASSERT_EQ(LIMEN_EXIT_IO, start(&other.cpu[0], take_3, take_3_end));
+	ASSERT_EQ(LIMEN_EXIT_IO, guest_start(&other.cpu[0], take_3, take_3_end));
 	ASSERT_EQ(0, vcpu_set(&other.cpu[0], LIMEN_CLASS_APIC, &a, sizeof(a)));
 	/* the exit that waited was discarded: OUT again */
 	ASSERT_EQ(LIMEN_EXIT_IO, vcpu_go(&other.cpu[0]));

@@ -16,9 +16,6 @@
 #include "guest.h"
 #include "harness.h"
 
-#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
-		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
-		"movl $1, %gs:4;"
 /* halt until that many events were logged */
 #define WAIT(n)	"\n661: cli; cmpl $" #n ", %gs:0; jae 662f; sti; hlt; jmp 661b\n662: sti\n"
 
@@ -50,17 +47,6 @@ FIXTURE_TEARDOWN(eventfd)
 	close(self->fd);
 	close(self->other);
 }
-
-static int start(struct vcpu *c, const u8 *code, const u8 *end)
-{
-	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
-	vcpu_block(c)->nr_events = 0;
-	c->nr_reports = 0;
-	vcpu_long(c, GUEST_CODE);
-	return vcpu_go(c);
-}
-
-#define START(name) start(self->c, name, name##_end)
 
 static int irqfd(struct vm *vm, u32 flags, int fd, int resample, u32 data)
 {
@@ -117,11 +103,6 @@ static void *ring_later(void *arg)
 	nap(50);
 	ring(*(int *)arg);
 	return NULL;
-}
-
-static void *go(void *arg)
-{
-	return (void *)(long)vcpu_go(arg);
 }
 
 /* ---- irqfd ---- */
@@ -182,7 +163,7 @@ TEST_F(eventfd, signals_reach_a_vcpu_that_runs)
 	guest_load(&self->vm, spinner);
 	self->b->nr_events = 0;
 	vcpu_long(self->c, GUEST_CODE);
-	pthread_create(&t, NULL, go, self->c);
+	pthread_create(&t, NULL, vcpu_thread, self->c);
 	for (i = 0; i < 20; i++) {
 		u64 until = now_ms() + 20000;
 
@@ -265,7 +246,7 @@ TEST_F(eventfd, an_eventfd_may_serve_two_vms)
 	ASSERT_EQ(0, irqfd(&self->vm, 0, self->fd, 0, 0x61));
 	ASSERT_EQ(0, irqfd(&vm, 0, self->fd, 0, 0x62));
 	ASSERT_EQ(LIMEN_EXIT_IO, START(take));
-	ASSERT_EQ(LIMEN_EXIT_IO, start(c, take, take_end));
+	ASSERT_EQ(LIMEN_EXIT_IO, guest_start(c, take, take_end));
 	ring(self->fd);
 	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(c));

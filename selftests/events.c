@@ -12,9 +12,6 @@
 
 #define RWX (LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
 #define BASE 0x40000000ull
-#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
-		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
-		"movl $1, %gs:4;"
 
 FIXTURE(events)
 {
@@ -35,17 +32,6 @@ FIXTURE_TEARDOWN(events)
 	if (self->vm.mem)
 		vm_close(&self->vm);
 }
-
-static int start(struct vcpu *c, const u8 *code, const u8 *end)
-{
-	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
-	vcpu_block(c)->nr_events = 0;
-	c->nr_reports = 0;
-	vcpu_long(c, GUEST_CODE);
-	return vcpu_go(c);
-}
-
-#define START(name) start(self->c, name, name##_end)
 
 static int msi(struct vm *vm, u32 vector)
 {

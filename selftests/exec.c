@@ -40,29 +40,17 @@ FIXTURE_TEARDOWN(exec)
 		vm_close(&self->vm);
 }
 
-static int start(struct vm *vm, const u8 *code, const u8 *end)
-{
-	struct guest_block *b = vcpu_block(&vm->cpu[0]);
-
-	guest_copy(vm, GUEST_CODE, code, (u64)(end - code));
-	b->nr_events = 0;
-	vm->cpu[0].nr_reports = 0;
-	vcpu_long(&vm->cpu[0], GUEST_CODE);
-	return vcpu_go(&vm->cpu[0]);
-}
-
 /* The vector that the guest took, NONE, or the exit that ended it plus 1000 */
 static int once(struct vm *vm, const u8 *code, const u8 *end)
 {
 	struct guest_block *b = vcpu_block(&vm->cpu[0]);
-	int ret = start(vm, code, end);
+	int ret = guest_start(&vm->cpu[0], code, end);
 
 	if (ret != GUEST_DONE)
 		return ret < 0 ? ret : ret + 1000;
 	return b->nr_events ? (int)b->event[0].vector : NONE;
 }
 
-#define START(name) start(&self->vm, name, name##_end)
 #define ONCE(name) once(&self->vm, name, name##_end)
 
 /* ---- modes ---- */
@@ -829,7 +817,7 @@ TEST_F(exec, avx_state_does_not_leak_between_vms)
 	fill(a, 1);
 	fill(b, 100);
 	ASSERT_EQ(LIMEN_EXIT_IO, START(avx_keep));
-	ASSERT_EQ(LIMEN_EXIT_IO, start(&other, avx_keep, avx_keep_end));
+	ASSERT_EQ(LIMEN_EXIT_IO, guest_start(&other.cpu[0], avx_keep, avx_keep_end));
 	do {
 		ret[0] = vcpu_go(self->c);
 		ret[1] = vcpu_go(&other.cpu[0]);

@@ -500,6 +500,47 @@ u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
+int guest_start(struct vcpu *c, const u8 *code, const u8 *end)
+{
+	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
+	vcpu_block(c)->nr_events = 0;
+	c->nr_reports = 0;
+	vcpu_long(c, GUEST_CODE);
+	return vcpu_go(c);
+}
+
+void *vcpu_thread(void *c)
+{
+	return (void *)(long)vcpu_go(c);
+}
+
+struct guest_stats vcpu_stats(struct vcpu *c)
+{
+	struct guest_stats n = { };
+	struct limen_stats arg = {
+		.size = sizeof(arg), .count = 128, .stats = (u64)(uintptr_t)n.stat,
+	};
+
+	if (try_ioctl(c->fd, LIMEN_STATS, &arg)) {
+		printf("# LIMEN_STATS failed\n");
+		abort();
+	}
+	n.nr = arg.count;
+	return n;
+}
+
+u64 vcpu_stat(struct vcpu *c, const char *name)
+{
+	struct guest_stats n = vcpu_stats(c);
+	u32 i;
+
+	for (i = 0; i < n.nr; i++)
+		if (!strcmp(n.stat[i].name, name))
+			return n.stat[i].value;
+	printf("# there is no counter %s\n", name);
+	abort();
+}
+
 bool cap_used(int dev, const char *name)
 {
 	struct limen_cap cap = { .size = sizeof(cap) };

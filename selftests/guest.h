@@ -107,6 +107,10 @@ struct vm {
 /* Pieces of guest code */
 #define G_DONE		"\n out %al, $0x11\n hlt\n"
 #define G_REPORT	"\n out %eax, $0x10\n"
+/* x2APIC on, enabled; interrupts end in the handler */
+#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
+		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
+		"movl $1, %gs:4;"
 /* An instruction that may fault: the handler goes on behind it */
 #define G_TRY(insn)	"\n lea 771f(%rip), %r15\n " insn "\n771: xor %r15d, %r15d\n"
 
@@ -138,16 +142,29 @@ void vcpu_real(struct vcpu *c, u32 rip);
 void vcpu_protected(struct vcpu *c, u32 rip);
 void vcpu_long(struct vcpu *c, u64 rip);
 struct guest_block *vcpu_block(struct vcpu *c);
+/* Run this code in long mode, with an empty log: as vcpu_go() */
+int guest_start(struct vcpu *c, const u8 *code, const u8 *end);
+#define START(name) guest_start(self->c, name, name##_end)
 
 /* One LIMEN_RUN that fulfils what waited: the exit, or -errno */
 int vcpu_run(struct vcpu *c);
 /* Until something else than a report: the exit, GUEST_* or -errno */
 int vcpu_go(struct vcpu *c);
+void *vcpu_thread(void *c);	/* vcpu_go() for pthread_create() */
 
 int vcpu_get(struct vcpu *c, u32 cls, void *data, u32 len);	/* errno */
 int vcpu_set(struct vcpu *c, u32 cls, const void *data, u32 len);
 struct limen_regs vcpu_regs(struct vcpu *c);
 struct limen_sregs vcpu_sregs(struct vcpu *c);
+
+/* All counters, or one by its name; an unknown name ends the test program. */
+struct guest_stats {
+	u32 nr;
+	struct limen_stat stat[128];
+};
+
+struct guest_stats vcpu_stats(struct vcpu *c);
+u64 vcpu_stat(struct vcpu *c, const char *name);
 
 u64 now_ms(void);
 bool is_vmx(void);

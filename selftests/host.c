@@ -221,22 +221,6 @@ static long host_nmis(void)
 	return sum;
 }
 
-static u64 stat_of(struct vcpu *c, const char *name)
-{
-	struct limen_stat stats[128];
-	struct limen_stats arg = {
-		.size = sizeof(arg), .count = 128, .stats = (u64)stats,
-	};
-	u32 i;
-
-	if (ioctl(c->fd, LIMEN_STATS, &arg))
-		return 0;
-	for (i = 0; i < arg.count; i++)
-		if (!strcmp(stats[i].name, name))
-			return stats[i].value;
-	return 0;
-}
-
 /* Keep the backtraces off the console, where the results go */
 static void console_level(const char *level)
 {
@@ -281,7 +265,7 @@ TEST_F(host, an_nmi_that_ends_a_guests_run_reaches_the_host)
 	close(fd);
 	EXPECT_EQ(LIMEN_EXIT_KICKED, (long)exit);
 	EXPECT_LE(wanted, host_nmis() - before);
-	EXPECT_NE(0, stat_of(self->c, "exit_host_nmi"));
+	EXPECT_NE(0, vcpu_stat(self->c, "exit_host_nmi"));
 }
 
 TEST_HARNESS_MAIN

@@ -40,17 +40,6 @@ FIXTURE_TEARDOWN(memory)
 		vm_close(&self->vm);
 }
 
-static int start(struct vcpu *c, const u8 *code, const u8 *end)
-{
-	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
-	vcpu_block(c)->nr_events = 0;
-	c->nr_reports = 0;
-	vcpu_long(c, GUEST_CODE);
-	return vcpu_go(c);
-}
-
-#define START(name) start(self->c, name, name##_end)
-
 static u8 *pages(u64 len)
 {
 	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -330,14 +319,14 @@ static void check_large(struct __test_metadata *_metadata, struct vcpu *c, u8 *p
 	u64 i, bad = 0;
 
 	ASSERT_EQ(0, vm_map(c->vm, BASE, p, 2 * MIB2, RW));
-	ASSERT_EQ(GUEST_DONE, start(c, fill_large, fill_large_end));
+	ASSERT_EQ(GUEST_DONE, guest_start(c, fill_large, fill_large_end));
 	for (i = 0; i < 1024; i++)
 		bad += *(u64 *)(p + i * 4096) != BASE + i * 4096;
 	EXPECT_EQ(0, bad);
 	for (i = 0; i < 1024; i += 37) {
 		*(u64 *)(p + i * 4096) = i;
 		vcpu_block(c)->value[0] = BASE + i * 4096;
-		ASSERT_EQ(GUEST_DONE, start(c, peek, peek_end));
+		ASSERT_EQ(GUEST_DONE, guest_start(c, peek, peek_end));
 		ASSERT_EQ(i, vcpu_block(c)->value[1]);
 	}
 }

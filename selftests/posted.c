@@ -17,9 +17,6 @@
 #include "guest.h"
 #include "harness.h"
 
-#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
-		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"
-
 #define FIRST		0x40	/* vectors of the storms */
 #define VECTORS		16
 #define SENDERS		2
@@ -100,20 +97,16 @@ static void load_handlers(struct vm *vm)
 	}
 }
 
-static void *go(void *arg)
-{
-	return (void *)(long)vcpu_go(arg);
-}
-
-static void start(struct vm *vm, struct vcpu *c, const u8 *code, u64 len, pthread_t *t)
+static void launch(struct vm *vm, struct vcpu *c, const u8 *code, u64 len,
+		   pthread_t *t)
 {
 	guest_copy(vm, GUEST_CODE, code, len);
 	vcpu_long(c, GUEST_CODE);
 	load_handlers(vm);
-	pthread_create(t, NULL, go, c);
+	pthread_create(t, NULL, vcpu_thread, c);
 }
 
-#define START(name, t) start(&self->vm, self->c, name, (u64)(name##_end - name), t)
+#define LAUNCH(name, t) launch(&self->vm, self->c, name, (u64)(name##_end - name), t)
 
 static int msi(struct vm *vm, u32 vector)
 {
@@ -131,42 +124,13 @@ static void pin(pthread_t t, int cpu)
 	pthread_setaffinity_np(t, sizeof(set), &set);
 }
 
-struct counts {
-	u32 nr;
-	struct limen_stat stat[128];
-};
-
-static struct counts counts_of(struct vcpu *c)
-{
-	struct counts n;
-	struct limen_stats arg = {
-		.size = sizeof(arg), .count = 128, .stats = (u64)(unsigned long)n.stat,
-	};
-
-	memset(&n, 0, sizeof(n));
-	if (ioctl(c->fd, LIMEN_STATS, &arg))
-		abort();
-	n.nr = arg.count;
-	return n;
-}
-
-static u64 count(const struct counts *n, const char *name)
-{
-	u32 i;
-
-	for (i = 0; i < n->nr; i++)
-		if (!strcmp(n->stat[i].name, name))
-			return n->stat[i].value;
-	abort();
-}
-
 static bool has_posting(int dev)
 {
 	return cap_used(dev, "posted-interrupts");
 }
 
 /* Exits of a run of @seconds, with that many interrupts. The thread is on CPU 0. */
-static struct counts measure(struct vm *vm, struct vcpu *c, struct meeting *m, int ms,
+static struct guest_stats measure(struct vm *vm, struct vcpu *c, struct meeting *m, int ms,
 			     u32 *taken)
 {
 	u64 end;
@@ -175,7 +139,7 @@ static struct counts measure(struct vm *vm, struct vcpu *c, struct meeting *m, i
 	void *ret;
 
 	memset(m, 0, sizeof(*m));
-	start(vm, c, storm, (u64)(storm_end - storm), &t);
+	launch(vm, c, storm, (u64)(storm_end - storm), &t);
 	pin(t, 0);
 	pin(pthread_self(), sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	while (!m->alive)
@@ -195,17 +159,17 @@ static struct counts measure(struct vm *vm, struct vcpu *c, struct meeting *m, i
 		abort();
 	if (taken)
 		*taken = m->count[0] == sent ? sent : 0;
-	return counts_of(c);
+	return vcpu_stats(c);
 }
 
 TEST_F(posted, interrupts_to_a_running_guest_cost_no_exits)
 {
-	struct counts a, b, c;
+	struct guest_stats a, b, c;
 	u32 taken = 0, i;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "needs two CPUs");
-	a = counts_of(self->c);
+	a = vcpu_stats(self->c);
 	b = measure(&self->vm, self->c, self->m, 300, NULL);
 	c = measure(&self->vm, self->c, self->m, 300, &taken);
 	ASSERT_LT(10, taken);
@@ -232,22 +196,20 @@ GUEST64(self_ipi, X2_ON "movl $1, 0x100008; xor %ebx, %ebx; sti\n"
 
 TEST_F(posted, self_ipi_and_eoi_cost_no_exits_where_the_apic_is_virtualized)
 {
-	struct counts n;
 	pthread_t t;
 	void *ret;
 
-	START(self_ipi, &t);
+	LAUNCH(self_ipi, &t);
 	pthread_join(t, &ret);
 	ASSERT_EQ(GUEST_DONE, (long)ret);
 	EXPECT_EQ(1000, self->m->count[0]);
-	n = counts_of(self->c);
 	TH_LOG("%llu exits for WRMSR, %llu windows for interrupts",
-	       (unsigned long long)count(&n, "exit_wrmsr"),
-	       (unsigned long long)count(&n, "exit_irq_window"));
+	       (unsigned long long)vcpu_stat(self->c, "exit_wrmsr"),
+	       (unsigned long long)vcpu_stat(self->c, "exit_irq_window"));
 	if (has_posting(self->vm.dev)) {
-		EXPECT_EQ(2, count(&n, "exit_wrmsr"));	/* those of X2_ON */
-		EXPECT_EQ(0, count(&n, "exit_irq_window"));
-		EXPECT_EQ(0, count(&n, "exit_apic_write"));
+		EXPECT_EQ(2, vcpu_stat(self->c, "exit_wrmsr"));	/* those of X2_ON */
+		EXPECT_EQ(0, vcpu_stat(self->c, "exit_irq_window"));
+		EXPECT_EQ(0, vcpu_stat(self->c, "exit_apic_write"));
 	}
 }
 
@@ -312,7 +274,7 @@ static u16 acpi_events(void)
 
 static void spin_on_cpu_0(struct vm *vm, struct vcpu *c, struct meeting *m, pthread_t *t)
 {
-	start(vm, c, storm, (u64)(storm_end - storm), t);
+	launch(vm, c, storm, (u64)(storm_end - storm), t);
 	pin(*t, 0);
 	while (!m->alive)
 		sched_yield();
@@ -437,7 +399,7 @@ static void storm_of(struct __test_metadata *_metadata, FIXTURE_DATA(posted) *se
 
 	memset(self->m, 0, sizeof(*self->m));
 	self->m->mode = mode == 1;
-	START(storm, &t);
+	LAUNCH(storm, &t);
 	for (i = 0; i < SENDERS; i++) {
 		s[i] = (struct sender){
 			.vm = &self->vm, .m = self->m, .posts = posts / SENDERS,

@@ -61,17 +61,6 @@ FIXTURE_TEARDOWN(pv)
 		vm_close(&self->vm);
 }
 
-static int start(struct vcpu *c, const u8 *code, const u8 *end)
-{
-	guest_copy(c->vm, GUEST_CODE, code, (u64)(end - code));
-	vcpu_block(c)->nr_events = 0;
-	c->nr_reports = 0;
-	vcpu_long(c, GUEST_CODE);
-	return vcpu_go(c);
-}
-
-#define START(name) start(self->c, name, name##_end)
-
 static void pin(int cpu)
 {
 	cpu_set_t set;
@@ -96,22 +85,6 @@ static u64 get_msr(struct vcpu *c, u32 index)
 	return m.value;
 }
 
-static u64 stat_of(struct vcpu *c, const char *name)
-{
-	struct limen_stat stat[128];
-	struct limen_stats arg = {
-		.size = sizeof(arg), .count = 128, .stats = (u64)(uintptr_t)stat,
-	};
-	u32 i;
-
-	if (try_ioctl(c->fd, LIMEN_STATS, &arg))
-		return ~0ull;
-	for (i = 0; i < arg.count; i++)
-		if (!strcmp(stat[i].name, name))
-			return stat[i].value;
-	return ~0ull;
-}
-
 /* ---- MSRs ---- */
 
 /* %gs:8 MSR, %gs:16 value; %gs:24 what reads back */
@@ -123,7 +96,7 @@ static int wr_rd_of(struct vcpu *c, u32 msr, u64 val)
 {
 	vcpu_block(c)->value[0] = msr;
 	vcpu_block(c)->value[1] = val;
-	return start(c, wr_rd, wr_rd_end);
+	return guest_start(c, wr_rd, wr_rd_end);
 }
 
 static const struct {
@@ -299,7 +272,7 @@ static s64 call4(struct vcpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 	v[3] = a1;
 	v[4] = a2;
 	v[5] = a3;
-	if (start(c, hypercall, hypercall_end) != GUEST_DONE)
+	if (guest_start(c, hypercall, hypercall_end) != GUEST_DONE)
 		return 1 << 20;
 	return (s64)v[6];
 }
@@ -316,11 +289,6 @@ TEST_F(pv, hidden_hypercalls_give_enosys)
 
 #define AP_CODE	0x20000
 GUEST64(hlt_cli, "cli; hlt" G_DONE);
-
-static void *go(void *arg)
-{
-	return (void *)(long)vcpu_go(arg);
-}
 
 static u8 mp_state(struct vcpu *c, u8 *unhalted)
 {
@@ -341,7 +309,7 @@ TEST_F(pv, a_kick_ends_a_hlt_with_interrupts_off)
 
 	guest_copy(&self->vm, AP_CODE, hlt_cli, (u64)(hlt_cli_end - hlt_cli));
 	vcpu_long(ap, AP_CODE);
-	pthread_create(&t, NULL, go, ap);
+	pthread_create(&t, NULL, vcpu_thread, ap);
 	nanosleep(&ms20, NULL);
 	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 1, 0, 0));
 	pthread_join(t, &ret);
@@ -377,9 +345,6 @@ TEST_F(pv, a_kick_before_the_hlt_counts_once_and_is_state)
 	EXPECT_EQ(0, call4(self->c, HC_KICK_CPU, 0, 77, 0, 0));
 }
 
-#define X2_ON	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"		\
-		"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"	\
-		"movl $1, %gs:4;"
 #define WAIT_1	"\n661: cli; cmpl $1, %gs:0; jae 662f; sti; hlt; jmp 661b\n662: sti\n"
 
 GUEST64(wait_irq, X2_ON "movl $1, %gs:8;" WAIT_1 G_DONE);
@@ -398,7 +363,7 @@ TEST_F(pv, one_hypercall_interrupts_many_vcpus)
 	for (i = 1; i < 4; i++) {
 		c = vm_vcpu(&self->vm, i);
 		vcpu_long(c, AP_CODE);
-		pthread_create(&t[i], NULL, go, c);
+		pthread_create(&t[i], NULL, vcpu_thread, c);
 		ready = &vcpu_block(c)->value[0];
 		for (n = 0; n < 5000 && !*ready; n++)
 			nanosleep(&ms, NULL);
@@ -460,8 +425,8 @@ TEST_F(pv, an_edge_interrupt_ends_without_an_exit)
 	EXPECT_EQ(2, self->b->nr_events);
 	EXPECT_FALSE(in_service(self->c, 0x61));
 	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
-	EXPECT_EQ(2, stat_of(self->c, "pv_eois"));
-	EXPECT_EQ(2, stat_of(self->c, "exit_wrmsr"));	/* those of X2_ON */
+	EXPECT_EQ(2, vcpu_stat(self->c, "pv_eois"));
+	EXPECT_EQ(2, vcpu_stat(self->c, "exit_wrmsr"));	/* those of X2_ON */
 }
 
 TEST_F(pv, an_eoi_that_was_not_taken_is_taken_back)
@@ -482,7 +447,7 @@ TEST_F(pv, an_eoi_that_was_not_taken_is_taken_back)
 	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
 	EXPECT_FALSE(in_service(self->c, 0x61));
 	EXPECT_EQ(0, self->c->report[1]);
-	EXPECT_EQ(0, stat_of(self->c, "pv_eois"));
+	EXPECT_EQ(0, vcpu_stat(self->c, "pv_eois"));
 }
 
 TEST_F(pv, a_level_interrupt_is_ended_by_an_exit)
@@ -543,18 +508,18 @@ static int halts_of(struct vcpu *c, u32 n, u32 ns)
 {
 	vcpu_block(c)->value[0] = n;
 	vcpu_block(c)->value[1] = ns;
-	return start(c, halts, halts_end);
+	return guest_start(c, halts, halts_end);
 }
 
 TEST_F(pv, a_halted_vcpu_polls_for_what_comes_soon)
 {
 	ASSERT_EQ(0, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL));
 	ASSERT_EQ(GUEST_DONE, halts_of(self->c, 200, 300000));
-	if (!stat_of(self->c, "halt_polls_hit") &&
+	if (!vcpu_stat(self->c, "halt_polls_hit") &&
 	    !access("/sys/kernel/debug/kmemleak", F_OK))
 		SKIP(return, "a debug kernel: too slow for what comes soon");
-	EXPECT_LT(0, stat_of(self->c, "halt_polls_hit"));
-	EXPECT_NE(~0ull, stat_of(self->c, "halt_polls_missed"));
+	EXPECT_LT(0, vcpu_stat(self->c, "halt_polls_hit"));
+	EXPECT_NE(~0ull, vcpu_stat(self->c, "halt_polls_missed"));
 }
 
 TEST_F(pv, polling_can_be_switched_off)
@@ -562,9 +527,9 @@ TEST_F(pv, polling_can_be_switched_off)
 	EXPECT_EQ(EINVAL, halt_poll(&self->vm, LIMEN_MAX_HALT_POLL + 1));
 	ASSERT_EQ(0, halt_poll(&self->vm, 0));
 	ASSERT_EQ(GUEST_DONE, halts_of(self->c, 20, 20000000));
-	EXPECT_EQ(0, stat_of(self->c, "halt_polls_hit"));
-	EXPECT_EQ(0, stat_of(self->c, "halt_polls_missed"));
-	EXPECT_LT(0, stat_of(self->c, "halt_ns"));
+	EXPECT_EQ(0, vcpu_stat(self->c, "halt_polls_hit"));
+	EXPECT_EQ(0, vcpu_stat(self->c, "halt_polls_missed"));
+	EXPECT_LT(0, vcpu_stat(self->c, "halt_ns"));
 }
 
 /* With a thread that always wants the CPU, polling may not last. */
@@ -579,7 +544,7 @@ TEST_F(pv, polling_leaves_the_cpu_to_others)
 	EXPECT_EQ(GUEST_DONE, halts_of(self->c, 200, 300000));
 	stop = true;
 	pthread_join(t, NULL);
-	EXPECT_LT(stat_of(self->c, "halt_polls_hit"), 50);
+	EXPECT_LT(vcpu_stat(self->c, "halt_polls_hit"), 50);
 }
 
 /* ---- yielding ---- */
@@ -587,7 +552,7 @@ TEST_F(pv, polling_leaves_the_cpu_to_others)
 static void *go_on_0(void *arg)
 {
 	pin(0);
-	return go(arg);
+	return vcpu_thread(arg);
 }
 
 static bool has_cap(struct vm *vm, const char *name)
@@ -627,8 +592,8 @@ TEST_F(pv, a_yield_gives_the_cpu_to_the_vcpu_that_it_names)
 	pthread_join(t, &ret);
 	EXPECT_EQ(GUEST_DONE, (long)ret);
 	EXPECT_EQ(0, self->b->value[6]);
-	EXPECT_LT(0, stat_of(self->c, "yields"));
-	EXPECT_EQ(0, stat_of(ap, "yields"));
+	EXPECT_LT(0, vcpu_stat(self->c, "yields"));
+	EXPECT_EQ(0, vcpu_stat(ap, "yields"));
 	/* to nobody, to itself, to one that does not run */
 	EXPECT_EQ(0, call4(self->c, HC_SCHED_YIELD, 77, 0, 0, 0));
 	EXPECT_EQ(0, call4(self->c, HC_SCHED_YIELD, 0, 0, 0, 0));
@@ -653,8 +618,8 @@ TEST_F(pv, a_loop_of_pause_yields)
 	EXPECT_EQ(GUEST_DONE, START(pause_for_flag));
 	pthread_join(t, &ret);
 	EXPECT_EQ(GUEST_DONE, (long)ret);
-	EXPECT_LT(0, stat_of(self->c, "exit_pause"));
-	EXPECT_LT(0, stat_of(self->c, "yields"));
+	EXPECT_LT(0, vcpu_stat(self->c, "exit_pause"));
+	EXPECT_LT(0, vcpu_stat(self->c, "yields"));
 }
 
 TEST_HARNESS_MAIN

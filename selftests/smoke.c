@@ -53,11 +53,6 @@ GUEST64(ping, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
 	"mov $0x50, %eax; wrmsr; mov $0x838, %ecx; mov $300000, %eax; wrmsr\n"
 	"1: cli; cmpl $1, %gs:0; jae 2f; sti; hlt; jmp 1b\n2:" G_DONE);
 
-static void *go(void *arg)
-{
-	return (void *)(long)vcpu_go(arg);
-}
-
 TEST_F(smoke, two_vcpus_and_their_timers)
 {
 	struct vcpu *ap = vm_vcpu(&self->vm, 1);
@@ -67,7 +62,7 @@ TEST_F(smoke, two_vcpus_and_their_timers)
 	guest_load(&self->vm, ping);
 	vcpu_long(self->c, GUEST_CODE);
 	vcpu_long(ap, GUEST_CODE);
-	pthread_create(&t, NULL, go, ap);
+	pthread_create(&t, NULL, vcpu_thread, ap);
 	EXPECT_EQ(GUEST_DONE, vcpu_go(self->c));
 	pthread_join(t, &ret);
 	EXPECT_EQ(GUEST_DONE, (long)ret);
