@@ -238,9 +238,7 @@ static enum limen_next apic_access(struct limen_vcpu *vcpu)
 	    mov.write != !!(vcpu->exit.npf.access & LIMEN_ACCESS_WRITE))
 		return limen_to_user(vcpu, LIMEN_EXIT_MMIO);
 
-	val = 0;
-	if (mov.write)
-		val = mov_source(vcpu, &mov);
+	val = mov.write ? mov_source(vcpu, &mov) : 0;
 	if (pi_mmio(vcpu, offset, mov.write, &val) && !mov.write)
 		val = 0;
 	if (!mov.write) {
