@@ -4,7 +4,6 @@
  * needs its bit in CPUID leaf PV_LEAF; numbers above KVM_HC_LAST are the VMM's.
  */
 #include <linux/kernel.h>
-#include <linux/nospec.h>
 
 #include "exit.h"
 #include "pv.h"
@@ -33,18 +32,10 @@ struct call {
 	u32 bits;	/* of an argument: 32 or 64 */
 };
 
-static struct limen_vcpu *vcpu_of(struct limen_vm *vm, u64 id)
-{
-	if (id >= LIMEN_MAX_VCPUS)
-		return NULL;
-	/* pairs with the release that publishes a vCPU */
-	return smp_load_acquire(&vm->vcpu[array_index_nospec(id, LIMEN_MAX_VCPUS)]);
-}
-
 /* A vCPU that halted to wait for a lock gets it. Kicks before its HLT count too. */
 static s64 kick(struct limen_vm *vm, u64 id)
 {
-	struct limen_vcpu *vcpu = vcpu_of(vm, id);
+	struct limen_vcpu *vcpu = limen_vcpu_of(vm, id);
 
 	if (vcpu)
 		limen_vcpu_request(vcpu, LIMEN_REQ_UNHALT);
@@ -69,7 +60,7 @@ static s64 send_ipi(struct limen_vm *vm, const struct call *c)
 /* Before the next entry; a vCPU that has a CPU or wants none is not helped */
 static s64 sched_yield(struct limen_vcpu *vcpu, u64 id)
 {
-	struct limen_vcpu *target = vcpu_of(vcpu->vm, id);
+	struct limen_vcpu *target = limen_vcpu_of(vcpu->vm, id);
 
 	if (!target || target == vcpu || !READ_ONCE(target->ready))
 		return 0;

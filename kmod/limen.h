@@ -16,6 +16,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/mmu_notifier.h>
+#include <linux/nospec.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/rwsem.h>
@@ -253,6 +254,15 @@ void limen_vcpu_notify(struct limen_vcpu *vcpu);
 void limen_vcpu_notify_posted(struct limen_vcpu *vcpu);
 void limen_vcpu_nmi(struct limen_vcpu *vcpu);
 void limen_vm_kill(struct limen_vm *vm, const char *why);
+
+/* NULL: there is none of this id, which may come from a guest */
+static inline struct limen_vcpu *limen_vcpu_of(struct limen_vm *vm, u64 id)
+{
+	if (id >= LIMEN_MAX_VCPUS)
+		return NULL;
+	/* pairs with the release in limen_vm_publish() */
+	return smp_load_acquire(&vm->vcpu[array_index_nospec(id, LIMEN_MAX_VCPUS)]);
+}
 
 static inline void limen_dirty(struct limen_vcpu *vcpu, u32 groups)
 {

@@ -19,10 +19,9 @@ static struct limen_vcpu *pick(struct limen_vm *vm, const struct limen_vcpu *me,
 	u32 i;
 
 	for (i = 1; i <= LIMEN_MAX_VCPUS; i++) {
-		u32 id = (last + i) % LIMEN_MAX_VCPUS;
-		/* pairs with the release that publishes a vCPU */
-		struct limen_vcpu *vcpu = smp_load_acquire(&vm->vcpu[id]);
+		struct limen_vcpu *vcpu;
 
+		vcpu = limen_vcpu_of(vm, (last + i) % LIMEN_MAX_VCPUS);
 		if (vcpu && vcpu != me && READ_ONCE(vcpu->ready))
 			return vcpu;
 	}

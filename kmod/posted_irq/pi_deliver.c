@@ -7,7 +7,6 @@
  * that moment, like the bus would.
  */
 #include <linux/bitfield.h>
-#include <linux/nospec.h>
 
 #include "../limen.h"
 #include "pi_local.h"
@@ -44,15 +43,6 @@ struct message {
 	u8 mode;
 	u8 vector;
 };
-
-static struct limen_vcpu *vcpu_of(struct limen_vm *vm, u32 id)
-{
-	if (id >= LIMEN_MAX_VCPUS)
-		return NULL;
-	id = array_index_nospec(id, LIMEN_MAX_VCPUS);
-	/* pairs with the release that publishes a vCPU */
-	return smp_load_acquire(&vm->vcpu[id]);
-}
 
 /* SDM Vol. 3, "Logical Destination Mode" */
 static bool is_in_xapic_set(const u8 *page, u32 dest)
@@ -179,7 +169,7 @@ static int send_lowest(struct limen_vm *vm, const struct message *msg,
 		struct limen_vcpu *vcpu;
 		u8 ppr;
 
-		vcpu = vcpu_of(vm, (start + i) % LIMEN_MAX_VCPUS);
+		vcpu = limen_vcpu_of(vm, (start + i) % LIMEN_MAX_VCPUS);
 		if (!vcpu || !is_target(vcpu, msg, src) || !is_enabled(vcpu))
 			continue;
 		ppr = pi_vapic_ppr(vcpu->pi.page);
@@ -198,7 +188,7 @@ static int send_all(struct limen_vm *vm, const struct message *msg,
 	u32 id;
 
 	for (id = 0; id < LIMEN_MAX_VCPUS; id++) {
-		struct limen_vcpu *vcpu = vcpu_of(vm, id);
+		struct limen_vcpu *vcpu = limen_vcpu_of(vm, id);
 
 		if (vcpu && is_target(vcpu, msg, src))
 			taken += take(vcpu, msg);
@@ -215,7 +205,7 @@ static int send(struct limen_vm *vm, const struct message *msg,
 		return send_lowest(vm, msg, src);
 	if (msg->shorthand != TO_DEST || msg->logical || msg->dest == EVERYONE)
 		return send_all(vm, msg, src);
-	vcpu = vcpu_of(vm, msg->dest);
+	vcpu = limen_vcpu_of(vm, msg->dest);
 	return vcpu && is_target(vcpu, msg, src) && take(vcpu, msg);
 }
 
@@ -354,7 +344,7 @@ int pi_send_set(struct limen_vm *vm, u64 first, const unsigned long *set, u32 nr
 	if (msg.mode != PI_MODE_FIXED && msg.mode != PI_MODE_NMI)
 		return 0;
 	for_each_set_bit(bit, set, nr) {
-		vcpu = vcpu_of(vm, first + bit);
+		vcpu = limen_vcpu_of(vm, first + bit);
 		if (vcpu && pi_is_addressed(vcpu, vcpu->id, false))
 			taken += take(vcpu, &msg);
 	}
