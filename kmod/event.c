@@ -211,12 +211,14 @@ static void pick_irq(struct limen_vcpu *vcpu)
 	pi_fold(vcpu);
 	if (vcpu->pi.by_hw) {
 		/* it knows IF, the shadow and TPR itself */
-		vcpu->entry.rvi = pi_requested(vcpu);
+		if (vcpu->entry.dirty & (LIMEN_G_APIC | LIMEN_G_IRR))
+			vcpu->entry.rvi = pi_requested(vcpu);
 		return;
 	}
 	vector = pi_pick(vcpu);
 	if (vector < 0) {
-		vcpu->entry.held_class = pi_held_class(vcpu);
+		if (limen_ops->pi && limen_ops->pi->tpr)
+			vcpu->entry.held_class = pi_held_class(vcpu);
 		return;
 	}
 	if (vcpu->entry.event || !limen_irq_open(vcpu)) {

@@ -31,6 +31,7 @@ struct pi_descriptor {
 /* What the CPU does of this by itself; limen_ops->pi, constant after probe */
 struct pi_hw {
 	bool deliver;	/* evaluates, delivers and ends interrupts on the page */
+	bool tpr;	/* keeps TPR, and exits when it falls below entry.held_class */
 	bool post;	/* folds the descriptor when pi_hw_vector() arrives */
 };
 

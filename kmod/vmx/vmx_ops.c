@@ -92,6 +92,7 @@ static int probe(struct limen_caps *caps)
 		err = -EOPNOTSUPP;
 	if (err)
 		return err;
+	vmx_pi.tpr = vmx_cfg.proc & VMX_PROC_TPR_SHADOW;
 	vmx_pi.deliver = vmx_cfg.apicv;
 	vmx_pi.post = vmx_cfg.posted;
 
