@@ -124,7 +124,9 @@ static enum limen_next take_requests(struct limen_vcpu *vcpu)
 	if (test_and_clear_bit(LIMEN_REQ_FLUSH, req))
 		vcpu->entry.flush = true;
 	clear_bit(LIMEN_REQ_EXTINT, req);
-	clear_bit(LIMEN_REQ_LEVEL, req);	/* pi_fold() sees pi.level itself */
+	clear_bit(LIMEN_REQ_LEVEL, req);
+	/* request before mailbox, which pi_fold() empties; pairs with pi_post() */
+	smp_mb__after_atomic();
 	if (test_and_clear_bit(LIMEN_REQ_APIC_PAGE, req))
 		npt_hide_apic(vcpu->vm);
 	if (test_and_clear_bit(LIMEN_REQ_KICK, req))

@@ -30,6 +30,8 @@ void pi_post(struct limen_vcpu *vcpu, u8 vector, bool level)
 
 	if (level) {
 		set_bit(vector, vcpu->pi.level);
+		/* mailbox before request; pairs with take_requests() */
+		smp_mb__before_atomic();
 		limen_vcpu_request(vcpu, LIMEN_REQ_LEVEL);
 		return;
 	}
