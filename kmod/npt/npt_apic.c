@@ -23,11 +23,13 @@ bool npt_map_apic(struct limen_vm *vm)
 {
 	u64 hpa = limen_ops->apic_page ? limen_ops->apic_page(vm) : 0;
 	struct npt_cache cache = {};
+	bool mapped = false;
 	LIST_HEAD(freed);
-	bool mapped;
 	u64 leaf;
 
-	if (!hpa || READ_ONCE(vm->apic_page_gone) || npt_cache_fill(&cache))
+	if (!hpa || READ_ONCE(vm->apic_page_gone))
+		return false;
+	if (npt_cache_fill(&cache))
 		goto out;
 	/* all rights: the exit for an access, of any kind, comes after the walk */
 	leaf = npt_make_leaf(vm->npt.fmt, hpa, LIMEN_MEM_READ | LIMEN_MEM_WRITE |
@@ -39,11 +41,9 @@ bool npt_map_apic(struct limen_vm *vm)
 		npt_map(&vm->npt, &cache, APIC_GPA, leaf, 1, &freed);
 	spin_unlock(&vm->mmu_lock);
 	npt_free_list(&freed);
-	npt_cache_drain(&cache);
-	return mapped;
 out:
 	npt_cache_drain(&cache);
-	return false;
+	return mapped;
 }
 
 /**
