@@ -319,13 +319,15 @@ void vmx_serve(struct limen_vcpu *vcpu)
 
 	if (!vmx->vector)
 		return;
-	stub = vmx_int_stubs + (vmx->vector - VMX_FIRST_VECTOR) * VMX_INT_STUB;
-	if (vmx->vector < VMX_FIRST_VECTOR)
+	if (vmx->vector < VMX_FIRST_VECTOR) {
 		vmx_insn_failed("vector", vmx->vector);
-	else
+	} else {
+		stub = vmx_int_stubs +
+		       (vmx->vector - VMX_FIRST_VECTOR) * VMX_INT_STUB;
 		asm volatile(CALL_NOSPEC
 			     : ASM_CALL_CONSTRAINT
 			     : THUNK_TARGET(stub) : "cc", "memory");
+	}
 	vmx->vector = 0;
 }
 
