@@ -153,6 +153,17 @@ TEST_F(apic, other_instructions_on_the_apic_page_are_user_spaces)
 	EXPECT_EQ(0x70, (u32)self->b->value[0]);
 }
 
+/* used as an xAPIC first, so that hardware that knows accesses by a page has one */
+GUEST64(x_leaves, X1_ON "mov 0x20(%rdi), %eax; mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
+	"mov 0x20(%rdi), %eax" G_DONE);
+
+TEST_F(apic, the_page_of_an_apic_that_has_left_it_is_no_memory)
+{
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(x_leaves));
+	EXPECT_EQ(APIC_BASE + 0x20, self->c->run->mmio.gpa);
+	EXPECT_EQ(0, self->c->run->mmio.apic);
+}
+
 GUEST64(x_off, "mov $0x1b, %ecx; rdmsr; and $~0x800, %eax; wrmsr; mov $1, %eax; cpuid;"
 	"mov %edx, %gs:8; mov 0xfee00020, %eax" G_DONE);
 
