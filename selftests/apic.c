@@ -398,6 +398,42 @@ TEST_F(apic, the_tpr_holds_lower_interrupts_back)
 	EXPECT_EQ(0x65, self->b->event[0].vector);
 }
 
+/* Where the CPU keeps CR8, only a write that may let something in comes to us. */
+GUEST64(tpr_moves, X2_ON "out %al, $0x50; mov $100, %ecx; 1: mov %rcx, %rax; and $15, %eax;"
+	"mov %rax, %cr8; mov %cr8, %rbx; cmp %rax, %rbx; jne 2f; dec %ecx; jnz 1b;"
+	"2: mov %ecx, %eax" G_REPORT G_DONE);
+
+TEST_F(apic, cr8_moves_without_an_exit)
+{
+	u64 before;
+
+	ASSERT_EQ(LIMEN_EXIT_IO, START(tpr_moves));
+	before = vcpu_stat(self->c, "exit_cr");
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_EQ(0, self->c->report[0]);
+	EXPECT_EQ(before, vcpu_stat(self->c, "exit_cr"));
+}
+
+/* Raised and lowered over a waiting one: it comes at the first moment it can */
+GUEST64(tpr_steps, X2_ON "mov $9, %eax; mov %rax, %cr8; sti; out %al, $0x50;"
+	"mov $8, %ebx; 1: mov %rbx, %rax; mov %rax, %cr8; nop; nop; mov %gs:0, %eax" G_REPORT
+	"dec %ebx; cmp $4, %ebx; jne 1b" G_DONE);
+
+TEST_F(apic, the_first_tpr_below_lets_an_interrupt_in)
+{
+	ASSERT_EQ(LIMEN_EXIT_IO, START(tpr_steps));
+	ASSERT_EQ(1, msi(&self->vm, APIC_BASE, 0x75));
+	ASSERT_EQ(1, msi(&self->vm, APIC_BASE, 0x66));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	ASSERT_EQ(4, self->c->nr_reports);
+	EXPECT_EQ(0, self->c->report[0]);	/* 8 */
+	EXPECT_EQ(0, self->c->report[1]);	/* 7 */
+	EXPECT_EQ(1, self->c->report[2]);	/* 6 */
+	EXPECT_EQ(2, self->c->report[3]);	/* 5 */
+	EXPECT_EQ(0x75, self->b->event[0].vector);
+	EXPECT_EQ(0x66, self->b->event[1].vector);
+}
+
 /* In service without EOI: an equal class waits, a higher one interrupts. */
 GUEST64(isr_hold, X2_ON "movl $0, %gs:4; sti; out %al, $0x50; nop; nop; mov %gs:0, %eax"
 	G_REPORT WR(0x80b, 0) "nop;" WR(0x80b, 0) "nop; nop" G_DONE);

@@ -626,14 +626,25 @@ TEST_F(exec, invpcid_works_where_it_is_offered)
 GUEST64(cr8_tpr, "mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"
 	"mov $5, %eax; mov %rax, %cr8; mov $0x808, %ecx; rdmsr; mov %eax, %gs:8;"
 	"mov $0x3f, %eax; xor %edx, %edx; wrmsr; mov %cr8, %rax; mov %rax, %gs:16;"
-	"mov $16, %eax;" G_TRY("mov %rax, %cr8") G_DONE);
+	"rdmsr; mov %eax, %gs:24; mov $4, %eax; mov %rax, %cr8;"
+	"mov $0x808, %ecx; rdmsr; mov %eax, %gs:32" G_DONE);
 
 TEST_F(exec, cr8_is_the_tpr)
 {
-	self->b->value[0] = 0;
-	EXPECT_EQ(VEC_GP, ONCE(cr8_tpr));
+	ASSERT_EQ(GUEST_DONE, START(cr8_tpr));
 	EXPECT_EQ(0x50, (u32)self->b->value[0]);
 	EXPECT_EQ(3, self->b->value[1]);
+	EXPECT_EQ(0x3f, (u32)self->b->value[2]);
+	EXPECT_EQ(0x40, (u32)self->b->value[3]);
+}
+
+GUEST64(cr8_reserved, "mov $16, %eax;" G_TRY("mov %rax, %cr8") G_DONE);
+
+TEST_F(exec, reserved_bits_of_cr8_give_gp)
+{
+	if (is_qemu())
+		SKIP(return, "QEMU 7.2 does not check MOV to CR8");
+	EXPECT_EQ(VEC_GP, ONCE(cr8_reserved));
 }
 
 /* ---- debug registers ---- */

@@ -36,10 +36,16 @@ static inline u64 svm_cr0_view(u64 hw, u64 view)
 	return hw | (view & SVM_CR0_CACHE);
 }
 
-/* Intercepted reads of CRs: CR8 always */
+/* Intercepted reads and writes of CRs. CR8 is V_TPR, and the guest's own. */
 static inline u16 svm_cr_reads(u64 view)
 {
-	return BIT(8) | (view & SVM_CR0_CACHE ? BIT(0) : 0);
+	return view & SVM_CR0_CACHE ? BIT(0) : 0;
+}
+
+/* @held: TPR holds an interrupt, so that a lower one would let it in */
+static inline u16 svm_cr_writes(bool held)
+{
+	return BIT(0) | BIT(4) | (held ? BIT(8) : 0);
 }
 
 /* One host CPU */

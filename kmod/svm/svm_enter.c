@@ -170,6 +170,32 @@ static void set_int_ctl(struct svm_vcpu *svm, u32 val)
 }
 
 /*
+ * With V_INTR_MASKING a guest's CR8 is V_TPR (APM Vol. 2, "Virtualizing APIC.TPR"),
+ * and moves without an exit. The threshold that V_INTR_PRIO makes of it is not used:
+ * QEMU lets an interrupt of TPR's own class through, and we would be asked for it
+ * again and again. So while TPR holds one back, writes exit.
+ */
+static void set_tpr(struct limen_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = vcpu->svm;
+	u16 writes = svm_cr_writes(vcpu->entry.held_class);
+
+	if (svm->vmcb->cr_write == writes)
+		return;
+	svm->vmcb->cr_write = writes;
+	svm->clean &= ~SVM_CLEAN_I;
+}
+
+/* TPR's other bits stay, unless the guest has written CR8, which clears them */
+static void take_tpr(struct limen_vcpu *vcpu)
+{
+	u32 cr8 = vcpu->svm->vmcb->int_ctl & SVM_V_TPR;
+
+	if (cr8 != pi_get_cr8(vcpu))
+		pi_set_cr8(vcpu, cr8);
+}
+
+/*
  * An NMI masks NMIs until IRET. Without virtual NMIs: intercept IRET, which exits
  * before it runs; the masking ends when it has run, seen by RIP having moved. If
  * an NMI waits for exactly that, one single step brings us back in time.
@@ -237,7 +263,7 @@ static void prepare(struct limen_vcpu *vcpu)
 	struct limen_entry *entry = &vcpu->entry;
 	struct svm_vcpu *svm = vcpu->svm;
 	struct vmcb *vmcb = svm->vmcb;
-	u32 int_ctl = SVM_V_INTR_MASKING;
+	u32 int_ctl = SVM_V_INTR_MASKING | pi_get_cr8(vcpu);
 
 	/* another CPU may have cached it, or another hypervisor have evicted it */
 	if (svm->vmcb_cpu != vcpu->cpu) {
@@ -253,6 +279,7 @@ static void prepare(struct limen_vcpu *vcpu)
 	if (entry->irq_window)
 		int_ctl |= SVM_V_IRQ | SVM_V_PRIO | SVM_V_IGN_TPR;
 	set_int_ctl(svm, int_ctl);
+	set_tpr(vcpu);
 
 	vmcb->tlb_control = SVM_TLB_NONE;
 	if (entry->flush || !svm->flushed) {
@@ -338,6 +365,7 @@ void svm_enter(struct limen_vcpu *vcpu)
 	vcpu->regs.gpr[LIMEN_RAX] = vmcb->rax;
 	vcpu->regs.rflags = vmcb->rflags;
 	vcpu->valid = LIMEN_G_REGS | LIMEN_G_TSC;
+	take_tpr(vcpu);
 
 	raw = (struct svm_raw){
 		.code = vmcb->exit_code,

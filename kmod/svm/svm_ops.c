@@ -154,8 +154,12 @@ static void svm_trap_msr(struct limen_vm *vm, u32 index, bool read, bool write)
 	svm_msrpm_trap(vm->svm->msrpm, index, read, write);
 }
 
+/* V_TPR; the rest is software's */
+static const struct pi_hw svm_pi = { .tpr = true };
+
 const struct limen_ops svm_ops = {
 	.name = "svm",
+	.pi = &svm_pi,
 	.npt = &npt_format_amd,
 	.in_memory = LIMEN_G_ALL,	/* all of it is in the VMCB */
 	.probe = svm_probe,

@@ -115,7 +115,7 @@ void svm_teardown_cpus(void)
 static void set_intercepts(struct vmcb *vmcb)
 {
 	vmcb->cr_read = svm_cr_reads(0);
-	vmcb->cr_write = BIT(0) | BIT(4) | BIT(8);
+	vmcb->cr_write = svm_cr_writes(false);
 	vmcb->dr_read = 0xffff;
 	vmcb->dr_write = 0xffff;
 	/* #DB and #AC always: a guest can make them recur without end */

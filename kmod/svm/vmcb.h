@@ -142,6 +142,7 @@ static_assert(sizeof(struct vmcb) == 0x1000);
 #define SVM_I_MCOMMIT		BIT(3)
 
 /* int_ctl */
+#define SVM_V_TPR		0xfu
 #define SVM_V_IRQ		BIT(8)
 #define SVM_V_PRIO		(0xfu << 16)
 #define SVM_V_IGN_TPR		BIT(20)

@@ -65,12 +65,15 @@ static void cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit(struc
 
 	KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033), 0x80010033ull);
 	KUNIT_EXPECT_EQ(test, svm_cr0_view(0x80010033, 0x11), 0x80010033ull);
-	KUNIT_EXPECT_EQ(test, svm_cr_reads(0x80010033), 0x100);
+	KUNIT_EXPECT_EQ(test, svm_cr_reads(0x80010033), 0);
+	/* CR8: only while TPR holds something back */
+	KUNIT_EXPECT_EQ(test, svm_cr_writes(false), 0x011);
+	KUNIT_EXPECT_EQ(test, svm_cr_writes(true), 0x111);
 	for (i = 0; i < ARRAY_SIZE(bits); i++) {
 		KUNIT_EXPECT_EQ(test, svm_cr0_hw(0x80010033 | bits[i]), 0x80010033ull);
 		KUNIT_EXPECT_EQ(test, svm_cr0_view(0x8001003b, 0x80010033 | bits[i]),
 				0x8001003bull | bits[i]);
-		KUNIT_EXPECT_EQ(test, svm_cr_reads(0x11 | bits[i]), 0x101);
+		KUNIT_EXPECT_EQ(test, svm_cr_reads(0x11 | bits[i]), 1);
 	}
 }
 
