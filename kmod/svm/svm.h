@@ -13,6 +13,7 @@ struct svm_caps {
 	u32 features;		/* CPUID 8000_000A EDX */
 	u32 asid;		/* ours, the same on every CPU */
 	bool tsc_aux;
+	bool avic;		/* prepare its tables */
 	bool lend_shadow;	/* VMRUN does not load the shadow: QEMU before 9.1 */
 };
 
@@ -60,6 +61,8 @@ struct svm_vm {
 	u8 *msrpm;		/* 8 KiB */
 	u64 *top;		/* fifth level, if the host has one */
 	u64 ncr3;
+	u64 *avic_physical;	/* a page each, or NULL */
+	u32 *avic_logical;
 };
 
 struct svm_vcpu {
@@ -108,14 +111,22 @@ struct svm_raw {
 };
 
 /* svm_caps.c */
-int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids,
+int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids, bool avic,
 		   struct limen_caps *caps, struct svm_caps *out);
 /* svm_setup.c */
 int svm_setup_cpus(void);
 void svm_teardown_cpus(void);
 struct svm_cpu *svm_this_cpu(void);
-struct vmcb *svm_vmcb_alloc(const struct limen_vm *vm);
+struct vmcb *svm_vmcb_alloc(struct limen_vcpu *vcpu);
 extern u8 *svm_iopm;
+/* svm_avic.c */
+#define SVM_AVIC_NOWHERE	~0u
+#define SVM_AVIC_BAR		0xfee00000ull
+u64 svm_avic_entry(u64 page, u32 host);
+int svm_avic_init(struct svm_vm *svm);
+void svm_avic_fini(struct svm_vm *svm);
+void svm_avic_set(struct limen_vcpu *vcpu, bool running);
+void svm_avic_vmcb(struct limen_vcpu *vcpu, struct vmcb *vmcb);
 /* svm_bitmap.c, pure */
 #define SVM_MSRPM_SIZE	0x2000
 #define SVM_IOPM_SIZE	0x3000

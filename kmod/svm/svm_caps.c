@@ -10,13 +10,14 @@
  * @features: CPUID 8000_000A EDX
  * @nr_asids: CPUID 8000_000A EBX
  * @sev_asids: CPUID 8000_001F ECX: ASIDs 1 to this are for encrypted guests
+ * @avic: does the user want its tables?
  * @caps: gets a note for each feature
  * @out: the facts this room acts on
  *
  * Context: module load.
  * Return: 0, or -EOPNOTSUPP.
  */
-int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids,
+int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids, bool avic,
 		   struct limen_caps *caps, struct svm_caps *out)
 {
 	bool ok;
@@ -27,6 +28,7 @@ int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids,
 			     "no address-space identifier is left for us");
 	out->features = features;
 	out->asid = nr_asids - 1;
+	out->avic = avic && features & SVM_CPUID_AVIC;
 	caps->next_rip =
 		limen_cap_may(caps, "nrip-save", features & SVM_CPUID_NRIPS,
 			      "the CPU does not save the next RIP: instructions are read");
@@ -49,7 +51,9 @@ int svm_probe_caps(u32 features, u32 nr_asids, u32 sev_asids,
 		       "NMI blocking is followed by intercepting IRET");
 	limen_cap_note(caps, "avic", features & SVM_CPUID_AVIC ?
 		       LIMEN_CAP_UNUSED : LIMEN_CAP_ABSENT,
-		       "interrupts are posted in software by this version");
+		       out->avic ?
+		       "only its tables are prepared: no emulator can run it" :
+		       "posted in software: no emulator can run it");
 	limen_cap_note(caps, "lbr-virtualization", features & SVM_CPUID_LBRV ?
 		       LIMEN_CAP_UNUSED : LIMEN_CAP_ABSENT,
 		       "guests get no last-branch records");

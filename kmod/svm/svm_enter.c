@@ -92,6 +92,7 @@ int svm_open(struct limen_vcpu *vcpu)
 	 */
 	if (svm->dr7 & DR7_ENABLES)
 		set_debugreg(0, 7);
+	svm_avic_set(vcpu, true);
 	svm->dr_loaded = false;
 	/* DR0 to DR3 of the guest go in again if it uses them */
 	if (vcpu->dr.dr7 & DR7_ENABLES) {
@@ -134,6 +135,7 @@ void svm_close(struct limen_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->svm;
 
+	svm_avic_set(vcpu, false);
 	restore_debugregs(svm);
 	swap_out(MSR_IA32_DEBUGCTLMSR, svm->debugctl, 0);
 	if (svm_caps.features & SVM_CPUID_TSC_RATIO)

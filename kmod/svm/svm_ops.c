@@ -5,6 +5,7 @@
 #include <linux/cc_platform.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
@@ -13,6 +14,10 @@
 #include "svm.h"
 
 struct svm_caps svm_caps;
+
+static bool svm_avic;
+module_param_named(avic, svm_avic, bool, 0444);
+MODULE_PARM_DESC(avic, "prepare AVIC's tables, which no guest uses yet (default: no)");
 
 static bool firmware_allows(void)
 {
@@ -56,7 +61,7 @@ static int svm_probe(struct limen_caps *caps)
 			    "the firmware has disabled AMD-V (VM_CR.SVMDIS)"))
 		return -EOPNOTSUPP;
 	err = svm_probe_caps(cpuid_edx(SVM_CPUID), cpuid_ebx(SVM_CPUID),
-			     sev_asids(), caps, &svm_caps);
+			     sev_asids(), svm_avic, caps, &svm_caps);
 	/* no address here carries the encryption bit: the CPU would read ciphertext */
 	if (!limen_cap_need(caps, "plain-host-memory",
 			    !cc_platform_has(CC_ATTR_MEM_ENCRYPT),
@@ -110,12 +115,13 @@ static int svm_vm_init(struct limen_vm *vm)
 	vm->svm->msrpm = alloc_pages_exact(SVM_MSRPM_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!vm->svm->msrpm)
 		goto err_free;
-	if (add_fifth_level(vm))
-		goto err_free_map;
+	if (svm_avic_init(vm->svm) || add_fifth_level(vm))
+		goto err_free_tables;
 	svm_msrpm_init(vm->svm->msrpm, svm_caps.tsc_aux);
 	return 0;
 
-err_free_map:
+err_free_tables:
+	svm_avic_fini(vm->svm);
 	free_pages_exact(vm->svm->msrpm, SVM_MSRPM_SIZE);
 err_free:
 	kfree(vm->svm);
@@ -125,6 +131,7 @@ err_free:
 static void svm_vm_fini(struct limen_vm *vm)
 {
 	free_page((unsigned long)vm->svm->top);
+	svm_avic_fini(vm->svm);
 	free_pages_exact(vm->svm->msrpm, SVM_MSRPM_SIZE);
 	kfree(vm->svm);
 }
@@ -134,7 +141,7 @@ static int svm_vcpu_init(struct limen_vcpu *vcpu)
 	vcpu->svm = kzalloc(sizeof(*vcpu->svm), GFP_KERNEL_ACCOUNT);
 	if (!vcpu->svm)
 		return -ENOMEM;
-	vcpu->svm->vmcb = svm_vmcb_alloc(vcpu->vm);
+	vcpu->svm->vmcb = svm_vmcb_alloc(vcpu);
 	if (!vcpu->svm->vmcb) {
 		kfree(vcpu->svm);
 		return -ENOMEM;

@@ -137,22 +137,24 @@ static void set_intercepts(struct vmcb *vmcb)
 
 /**
  * svm_vmcb_alloc() - a VMCB with its constant part
- * @vm: the VM
+ * @vcpu: whose; its APIC is there
  *
  * Return: NULL: no memory.
  */
-struct vmcb *svm_vmcb_alloc(const struct limen_vm *vm)
+struct vmcb *svm_vmcb_alloc(struct limen_vcpu *vcpu)
 {
+	const struct svm_vm *vm = vcpu->vm->svm;
 	struct vmcb *vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
 	if (!vmcb)
 		return NULL;
 	set_intercepts(vmcb);
 	vmcb->iopm = __pa(svm_iopm);
-	vmcb->msrpm = __pa(vm->svm->msrpm);
+	vmcb->msrpm = __pa(vm->msrpm);
 	vmcb->asid = svm_caps.asid;
 	vmcb->int_ctl = SVM_V_INTR_MASKING;
 	vmcb->np_enable = 1;
-	vmcb->ncr3 = vm->svm->ncr3;
+	vmcb->ncr3 = vm->ncr3;
+	svm_avic_vmcb(vcpu, vmcb);
 	return vmcb;
 }

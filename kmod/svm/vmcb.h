@@ -56,7 +56,11 @@ struct vmcb {
 	u64 next_rip;		/* 0c8 */
 	u8 nr_insn;		/* 0d0 */
 	u8 insn[15];
-	u8 reserved_0e0[0x400 - 0x0e0];
+	u64 avic_page;		/* 0e0 */
+	u64 reserved_0e8;
+	u64 avic_logical;	/* 0f0 */
+	u64 avic_physical;	/* 0f8: table, and highest index */
+	u8 reserved_100[0x400 - 0x100];
 	/* state save area */
 	struct vmcb_seg es;	/* 400 */
 	struct vmcb_seg cs;
@@ -103,6 +107,7 @@ struct vmcb {
 
 static_assert(offsetof(struct vmcb, int_ctl) == 0x060);
 static_assert(offsetof(struct vmcb, clean) == 0x0c0);
+static_assert(offsetof(struct vmcb, avic_physical) == 0x0f8);
 static_assert(offsetof(struct vmcb, cpl) == 0x4cb);
 static_assert(offsetof(struct vmcb, rax) == 0x5f8);
 static_assert(offsetof(struct vmcb, g_pat) == 0x668);

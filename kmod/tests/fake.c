@@ -236,7 +236,7 @@ u8 limen_posted_vector(void)
 
 u32 limen_apic_id(int cpu)
 {
-	return cpu + 0x100;
+	return cpu + 0x40;
 }
 
 void limen_rcu_note(int cpu)

@@ -125,7 +125,7 @@ static void notification_follows_the_thread(struct kunit *test)
 	WRITE_ONCE(vcpu->where, LIMEN_IN_GUEST);
 	vcpu->cpu = FAKE_ELSEWHERE;
 	pi_load(vcpu, 5);
-	KUNIT_EXPECT_EQ(test, *control, 0x105ul << 32 | 0xf2 << 16);
+	KUNIT_EXPECT_EQ(test, *control, 0x45ul << 32 | 0xf2 << 16);
 	atomic_set(&fake.kicks, 0);
 	pi_post(vcpu, 0x41, false);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake.kicks), 1);
@@ -138,7 +138,7 @@ static void notification_follows_the_thread(struct kunit *test)
 			BIT(PI_ON) | BIT(PI_SN));
 	pi_load(vcpu, 6);
 	KUNIT_EXPECT_EQ(test, *control,
-			0x106ul << 32 | 0xf2 << 16 | BIT(PI_ON));
+			0x46ul << 32 | 0xf2 << 16 | BIT(PI_ON));
 	pi_fold(vcpu);
 	KUNIT_EXPECT_EQ(test, pi_requested(vcpu), 0x42);
 	vcpu->where = LIMEN_OUTSIDE;

@@ -4,12 +4,15 @@
  * Intercept Exit Codes", "IOIO Intercepts", "MSR Intercepts"; Vol. 3 "Function
  * 8000_000Ah"), not by the module's own names for them.
  */
+#include "../svm/svm_avic.c"
 #include "../svm/svm_bitmap.c"
 #include "../svm/svm_caps.c"
 #include "../svm/svm_decode.c"
 #include "fake.h"
 
 #define RIP	0x1000
+
+struct svm_caps svm_caps;
 
 static struct limen_exit decode(struct svm_raw raw)
 {
@@ -285,7 +288,7 @@ static void cpus_are_judged_by_their_features(struct kunit *test)
 
 		KUNIT_EXPECT_EQ_MSG(test, cpus[i].err,
 				    svm_probe_caps(cpus[i].edx, cpus[i].asids,
-						   cpus[i].sev, &caps, &out),
+						   cpus[i].sev, false, &caps, &out),
 				    "row %d", i);
 		KUNIT_EXPECT_EQ_MSG(test, caps.next_rip, cpus[i].nrip, "row %d", i);
 		KUNIT_EXPECT_EQ(test, out.features, cpus[i].edx);
@@ -301,7 +304,7 @@ static void refusal_names_what_is_missing(struct kunit *test)
 	struct limen_caps caps = {};
 	struct svm_caps out = {};
 
-	svm_probe_caps(0xe, 64, 0, &caps, &out);
+	svm_probe_caps(0xe, 64, 0, false, &caps, &out);
 	KUNIT_EXPECT_STREQ(test, missing(&caps), "nested-paging");
 }
 
@@ -354,6 +357,75 @@ static void trap_closes_and_never_opens(struct kunit *test)
 	svm_msrpm_trap(map, 0x2000, true, true);
 }
 
+/* APM Vol. 2, "Physical APIC ID Table": valid 63, running 62, page 51:12, host 7:0 */
+static void avic_entry_never_names_a_cpu_that_has_no_room_in_it(struct kunit *test)
+{
+	const u64 page = 0x000f123456789000;
+
+	KUNIT_EXPECT_EQ(test, svm_avic_entry(page, 0), 0xc00f123456789000);
+	KUNIT_EXPECT_EQ(test, svm_avic_entry(page, 0xff), 0xc00f1234567890ff);
+	KUNIT_EXPECT_EQ(test, svm_avic_entry(page, 0x100), 0x800f123456789000);
+	KUNIT_EXPECT_EQ(test, svm_avic_entry(page, ~0u), 0x800f123456789000);
+	/* nothing of a bad address leaks into the flags */
+	KUNIT_EXPECT_EQ(test, svm_avic_entry(~0ull, ~0u), 0x800ffffffffff000);
+}
+
+static void avic_table_follows_its_vcpu(struct kunit *test)
+{
+	struct svm_vm *svm = kunit_kzalloc(test, sizeof(*svm), GFP_KERNEL);
+	struct vmcb *vmcb = kunit_kzalloc(test, sizeof(*vmcb), GFP_KERNEL);
+	struct limen_vcpu *vcpu = fake_vcpu(test, 1);
+	u64 page = __pa(vcpu->pi.page);
+	void *other = vcpu->vm->svm;
+
+	KUNIT_ASSERT_NOT_NULL(test, svm);
+	KUNIT_ASSERT_NOT_NULL(test, vmcb);
+	vcpu->vm->svm = svm;
+	/* neither wanted nor there: nothing is made, nothing is pointed to */
+	svm_caps.avic = false;
+	KUNIT_ASSERT_EQ(test, svm_avic_init(svm), 0);
+	svm_avic_set(vcpu, true);
+	svm_avic_vmcb(vcpu, vmcb);
+	KUNIT_EXPECT_NULL(test, svm->avic_physical);
+	KUNIT_EXPECT_EQ(test, vmcb->avic_physical, 0);
+
+	svm_caps.avic = true;
+	KUNIT_ASSERT_EQ(test, svm_avic_init(svm), 0);
+	svm_avic_vmcb(vcpu, vmcb);
+	KUNIT_EXPECT_EQ(test, vmcb->avic_page, page);
+	KUNIT_EXPECT_EQ(test, vmcb->avic_bar, 0xfee00000);
+	KUNIT_EXPECT_EQ(test, vmcb->avic_physical, __pa(svm->avic_physical) | 63);
+	KUNIT_EXPECT_EQ(test, vmcb->avic_logical, __pa(svm->avic_logical));
+	KUNIT_EXPECT_EQ(test, vmcb->int_ctl & BIT(31), 0);
+	KUNIT_EXPECT_EQ(test, svm->avic_physical[1], 0);
+	svm_avic_set(vcpu, true);
+	KUNIT_EXPECT_EQ(test, svm->avic_physical[1] >> 62, 3);
+	KUNIT_EXPECT_EQ(test, svm->avic_physical[1] & AVIC_PAGE, page);
+	svm_avic_set(vcpu, false);
+	KUNIT_EXPECT_EQ(test, svm->avic_physical[1], BIT_ULL(63) | page);
+	svm_avic_fini(svm);
+	svm_caps.avic = false;
+	vcpu->vm->svm = other;
+}
+
+static void avic_is_prepared_only_where_it_is_wanted_and_there(struct kunit *test)
+{
+	static const struct { u32 edx; bool wanted, avic; } cpus[] = {
+		{ 0x0001bcff, false, false }, { 0x0001bcff, true, true },
+		{ 0x0001bcff & ~0x2000, true, false },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
+		struct limen_caps caps = {};
+		struct svm_caps out = {};
+
+		KUNIT_EXPECT_EQ(test, 0, svm_probe_caps(cpus[i].edx, 64, 0,
+							cpus[i].wanted, &caps, &out));
+		KUNIT_EXPECT_EQ_MSG(test, out.avic, cpus[i].avic, "row %d", i);
+	}
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(every_exit_code_has_its_kind),
 	KUNIT_CASE(cache_bits_of_cr0_stay_out_of_the_vmcb_and_are_read_by_an_exit),
@@ -370,6 +442,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(refusal_names_what_is_missing),
 	KUNIT_CASE(only_switched_msrs_are_open),
 	KUNIT_CASE(trap_closes_and_never_opens),
+	KUNIT_CASE(avic_entry_never_names_a_cpu_that_has_no_room_in_it),
+	KUNIT_CASE(avic_table_follows_its_vcpu),
+	KUNIT_CASE(avic_is_prepared_only_where_it_is_wanted_and_there),
 	{}
 };
 
