@@ -108,6 +108,7 @@ int limen_vcpu_block(struct limen_vcpu *vcpu)
 	/* before the requests: a flood of them may not hold up a signal */
 	if (signal_pending(current))
 		return -EINTR;
+	pi_timer_block(vcpu);
 	if (is_woken(vcpu))
 		return 0;
 	start = ktime_get_ns();

@@ -47,6 +47,7 @@ struct limen_entry {
 	u8 event_insn_len;	/* software interrupts and exceptions */
 	u8 rvi;			/* LIMEN_G_IRR: highest requested vector */
 	u8 held_class;		/* of the highest one that only TPR holds; or 0 */
+	u64 timer;		/* TSC ticks to LIMEN_KIND_TIMER at the latest; 0: none */
 	bool flush;		/* drop this guest's cached translations first */
 	bool irq_window;	/* exit as soon as an interrupt can be taken */
 	bool nmi_window;	/* exit as soon as an NMI can be taken */
@@ -81,6 +82,7 @@ enum limen_kind {
 	LIMEN_KIND_EOI,		/* hardware has ended a vector that we must know of */
 	LIMEN_KIND_APIC_WRITE,	/* hardware has written a register, without effect */
 	LIMEN_KIND_TPR_BELOW,	/* TPR has fallen below entry.held_class */
+	LIMEN_KIND_TIMER,	/* entry.timer is over, or the run was long */
 	LIMEN_NR_KIND,
 };
 

@@ -198,6 +198,7 @@ static void prepare_entry(struct limen_vcpu *vcpu, int cpu)
 	vcpu->tlb_gen = gen;
 	if (vcpu->entry.flush)
 		vcpu->stat[LIMEN_STAT_FLUSHES]++;
+	vcpu->entry.timer = pi_timer_entry(vcpu);
 	limen_event_pick(vcpu);
 	if (vcpu->want_irq_window) {
 		vcpu->entry.irq_window = true;

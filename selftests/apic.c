@@ -255,6 +255,28 @@ TEST_F(apic, the_tsc_deadline_fires_at_its_time)
 	EXPECT_EQ(0, (u32)self->b->value[3]);			/* disarmed */
 }
 
+/* A vCPU that runs: who ends its run at the deadline, and that it is not early. */
+GUEST64(t_spin, X2_ON WR(0x832, 0x40053) "out %al, $0x50; mov $20, %ebx; sti;"
+	"1: movl $0, %gs:0; rdtsc; shl $32, %rdx; or %rdx, %rax; add %gs:8, %rax; mov %rax, %r12;"
+	"mov %rax, %rdx; shr $32, %rdx; mov $0x6e0, %ecx; wrmsr;"
+	"2: cmpl $0, %gs:0; je 2b; rdtsc; shl $32, %rdx; or %rdx, %rax; cmp %r12, %rax; jb 3f;"
+	"dec %ebx; jnz 1b; 3: mov %ebx, %eax" G_REPORT G_DONE);
+
+TEST_F(apic, the_tsc_deadline_of_a_running_vcpu_needs_no_host_timer)
+{
+	struct limen_info info = { .size = sizeof(info) };
+
+	ASSERT_EQ(0, try_ioctl(self->vm.dev, LIMEN_INFO, &info));
+	self->b->value[0] = info.tsc_khz / 2;	/* 0.5 ms: before the watchdog */
+	ASSERT_EQ(LIMEN_EXIT_IO, START(t_spin));
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_EQ(0, self->c->report[0]);
+	TH_LOG("exits: timer %llu, host's %llu",
+	       (unsigned long long)vcpu_stat(self->c, "exit_timer"),
+	       (unsigned long long)vcpu_stat(self->c, "exit_host_irq"));
+	EXPECT_LE(20, vcpu_stat(self->c, is_vmx() ? "exit_timer" : "exit_host_irq"));
+}
+
 TEST_F(apic, a_tsc_deadline_in_the_past_fires_at_once)
 {
 	self->b->value[0] = -1000ull;

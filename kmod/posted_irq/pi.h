@@ -33,6 +33,7 @@ struct pi_hw {
 	bool deliver;	/* evaluates, delivers and ends interrupts on the page */
 	bool tpr;	/* keeps TPR, and exits when it falls below entry.held_class */
 	bool post;	/* folds the descriptor when pi_hw_vector() arrives */
+	bool timer;	/* exits when entry.timer is over */
 };
 
 struct pi_vcpu {
@@ -45,6 +46,7 @@ struct pi_vcpu {
 	struct hrtimer timer;
 	u64 period;		/* ns; periodic mode */
 	u64 target;		/* ns of CLOCK_MONOTONIC, when it fires; 0: off */
+	bool by_entry;		/* by entry.timer, not by @timer; @target says only: on */
 	unsigned long eoi[4];	/* level-triggered vectors ended, for the VMM */
 	bool sw_enabled;	/* SVR bit 8 */
 	unsigned long esr;	/* (a) errors since the last write to ESR */
@@ -72,6 +74,8 @@ void pi_hw_eoi(struct limen_vcpu *vcpu, u8 vector);
 void pi_hw_write(struct limen_vcpu *vcpu, u32 offset);
 int pi_pop_eoi(struct limen_vcpu *vcpu);	/* vector, or -1 */
 void pi_timer_fired(struct limen_vcpu *vcpu);	/* LIMEN_REQ_TIMER */
+u64 pi_timer_entry(struct limen_vcpu *vcpu);
+void pi_timer_block(struct limen_vcpu *vcpu);
 bool pi_takes_extint(const struct limen_vcpu *vcpu);
 bool pi_is_x2apic(const struct limen_vcpu *vcpu);
 bool pi_is_xapic(const struct limen_vcpu *vcpu);

@@ -7,6 +7,10 @@
  * the vCPU thread, which posts the vector and, in periodic mode, starts the next
  * period. So ticks that the vCPU has no time for cost the host nothing. A request
  * may be stale: pi_timer_fired() looks at the clock again.
+ *
+ * Where the CPU can end a guest's run at a TSC, a deadline needs no host timer while
+ * its vCPU runs. One that blocks gets one; one that waits for a CPU, or is out in
+ * user space, could take no interrupt anyway, and looks before it enters.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -165,6 +169,7 @@ void pi_timer_fini(struct limen_vcpu *vcpu)
 void pi_timer_stop(struct limen_vcpu *vcpu)
 {
 	hrtimer_try_to_cancel(&vcpu->pi.timer);
+	vcpu->pi.by_entry = false;
 	vcpu->pi.target = 0;
 	vcpu->pi.period = 0;
 	vcpu->pi.deadline = 0;
@@ -180,19 +185,29 @@ static void arm(struct limen_vcpu *vcpu, u64 target)
 			      HRTIMER_MODE_ABS_HARD);
 }
 
-/* host ns until the guest's TSC reaches the deadline; 0: it has */
-static u64 deadline_left(const struct limen_vcpu *vcpu)
+/* until the guest's TSC reaches the deadline; 0: it has */
+static u64 tsc_left(const struct limen_vcpu *vcpu)
 {
 	u64 tsc = limen_host_tsc() + vcpu->tsc_offset;
 
-	if (tsc >= vcpu->pi.deadline)
-		return 0;
-	return pi_timer_tsc_to_ns(vcpu->pi.deadline - tsc, limen_tsc_khz());
+	return tsc < vcpu->pi.deadline ? vcpu->pi.deadline - tsc : 0;
+}
+
+static void arm_host_timer(struct limen_vcpu *vcpu)
+{
+	vcpu->pi.by_entry = false;
+	arm(vcpu, ktime_get_ns() +
+	    pi_timer_tsc_to_ns(tsc_left(vcpu), limen_tsc_khz()));
 }
 
 static void arm_deadline(struct limen_vcpu *vcpu)
 {
-	arm(vcpu, ktime_get_ns() + deadline_left(vcpu));
+	if (!limen_ops->pi || !limen_ops->pi->timer) {
+		arm_host_timer(vcpu);
+		return;
+	}
+	vcpu->pi.by_entry = true;
+	vcpu->pi.target = KTIME_MAX;
 }
 
 static void start_count(struct limen_vcpu *vcpu, u64 left)
@@ -301,7 +316,7 @@ static bool has_fired(struct limen_vcpu *vcpu)
 		return false;
 	if (!pi->deadline)
 		return ktime_get_ns() >= pi->target;
-	if (!deadline_left(vcpu))
+	if (!tsc_left(vcpu))
 		return true;
 	arm_deadline(vcpu);
 	return false;
@@ -324,6 +339,38 @@ void pi_timer_fired(struct limen_vcpu *vcpu)
 		arm(vcpu, pi_timer_next(pi->target, pi->period, ktime_get_ns()));
 	else
 		pi_timer_stop(vcpu);
+}
+
+/**
+ * pi_timer_entry() - the deadline of the entry that comes
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread, in a window, before what was posted is folded.
+ * Return: TSC ticks until the guest shall exit; 0: there is none, or it was over
+ * and the interrupt is posted.
+ */
+u64 pi_timer_entry(struct limen_vcpu *vcpu)
+{
+	u64 left;
+
+	if (!vcpu->pi.by_entry)
+		return 0;
+	left = tsc_left(vcpu);
+	if (!left)
+		pi_timer_fired(vcpu);
+	return left;
+}
+
+/**
+ * pi_timer_block() - the thread is about to sleep, and makes no entries
+ * @vcpu: the vCPU
+ *
+ * Context: vCPU thread.
+ */
+void pi_timer_block(struct limen_vcpu *vcpu)
+{
+	if (vcpu->pi.by_entry)
+		arm_host_timer(vcpu);
 }
 
 /**

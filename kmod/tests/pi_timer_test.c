@@ -246,6 +246,82 @@ static void deadline_is_in_guest_time(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, serve(vcpu));
 }
 
+/* From here on in this test the CPU ends a run at a TSC. Give @old back at its end. */
+static struct limen_ops timed_ops;
+
+static const struct limen_ops *use_timed_ops(void)
+{
+	static const struct pi_hw hw = { .timer = true };
+	const struct limen_ops *old = limen_ops;
+
+	timed_ops = *old;
+	timed_ops.pi = &hw;
+	limen_ops = &timed_ops;
+	return old;
+}
+
+static void deadline_of_a_running_vcpu_needs_no_host_timer(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = new_vcpu(test, DEADLINE);
+	const struct limen_ops *old = use_timed_ops();
+	u64 start = fake.tsc;
+
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	pi_wrmsr(vcpu, MSR_DEADLINE, start + 1000);
+	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->pi.timer));
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 1000);
+	fake.tsc = start + 999;
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 1);
+	KUNIT_EXPECT_FALSE(test, serve(vcpu));
+	KUNIT_EXPECT_EQ(test, read_deadline(vcpu), start + 1000);
+	fake.tsc = start + 1000;
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	KUNIT_EXPECT_TRUE(test, serve(vcpu));
+	KUNIT_EXPECT_EQ(test, read_deadline(vcpu), 0);
+	/* once */
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	KUNIT_EXPECT_FALSE(test, serve(vcpu));
+	limen_ops = old;
+}
+
+static void deadline_of_a_vcpu_that_sleeps_is_the_host_timers(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = new_vcpu(test, DEADLINE);
+	const struct limen_ops *old = use_timed_ops();
+	u64 deadline = fake.tsc + FAKE_TSC_KHZ;
+
+	pi_timer_block(vcpu);
+	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->pi.timer));
+	pi_wrmsr(vcpu, MSR_DEADLINE, deadline);
+	pi_timer_block(vcpu);
+	KUNIT_EXPECT_TRUE(test, hrtimer_active(&vcpu->pi.timer));
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	/* early by the TSC: the rest is the next entry's, or the next sleep's */
+	KUNIT_EXPECT_FALSE(test, fires_within_ms(vcpu, 100));
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), FAKE_TSC_KHZ);
+	fake.tsc = deadline;
+	pi_timer_block(vcpu);
+	KUNIT_EXPECT_TRUE(test, serve(vcpu));
+	limen_ops = old;
+}
+
+static void disarmed_deadline_is_no_entrys(struct kunit *test)
+{
+	struct limen_vcpu *vcpu = new_vcpu(test, DEADLINE);
+	const struct limen_ops *old = use_timed_ops();
+
+	pi_wrmsr(vcpu, MSR_DEADLINE, fake.tsc + 1000);
+	pi_wrmsr(vcpu, MSR_DEADLINE, 0);
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	pi_wrmsr(vcpu, MSR_DEADLINE, fake.tsc + 1000);
+	write(vcpu, PI_REG_LVT_TIMER, VECTOR);
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	fake.tsc += 2000;
+	KUNIT_EXPECT_EQ(test, pi_timer_entry(vcpu), 0);
+	KUNIT_EXPECT_FALSE(test, serve(vcpu));
+	limen_ops = old;
+}
+
 static void deadline_of_zero_disarms(struct kunit *test)
 {
 	struct limen_vcpu *vcpu = new_vcpu(test, DEADLINE);
@@ -318,6 +394,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(deadline_in_the_past_fires_at_once),
 	KUNIT_CASE(deadline_is_not_early_by_the_tsc),
 	KUNIT_CASE(deadline_is_in_guest_time),
+	KUNIT_CASE(deadline_of_a_running_vcpu_needs_no_host_timer),
+	KUNIT_CASE(deadline_of_a_vcpu_that_sleeps_is_the_host_timers),
+	KUNIT_CASE(disarmed_deadline_is_no_entrys),
 	KUNIT_CASE(deadline_of_zero_disarms),
 	KUNIT_CASE(each_mode_ignores_the_others_register),
 	KUNIT_CASE(change_to_or_from_deadline_mode_disarms),

@@ -40,7 +40,7 @@ static void every_exit_reason_has_its_kind(struct kunit *test)
 		{ 32, 0, LIMEN_KIND_WRMSR }, { 36, 0, LIMEN_KIND_UD },
 		{ 39, 0, LIMEN_KIND_UD }, { 40, 0, LIMEN_KIND_PAUSE },
 		{ 48, 0, LIMEN_KIND_NPF }, { 49, 0, LIMEN_KIND_UNKNOWN },
-		{ 50, 0, LIMEN_KIND_UD }, { 52, 0, LIMEN_KIND_HOST_IRQ },
+		{ 50, 0, LIMEN_KIND_UD }, { 52, 0, LIMEN_KIND_TIMER },
 		{ 53, 0, LIMEN_KIND_UD }, { 54, 0, LIMEN_KIND_CACHE },
 		{ 55, 0, LIMEN_KIND_XSETBV }, { 58, 0, LIMEN_KIND_UD },
 		{ 59, 0, LIMEN_KIND_UD }, { 60, 0, LIMEN_KIND_UD },

@@ -50,6 +50,7 @@ struct vmx_config {
 	u64 cr4_must;
 	u64 cr4_can;
 	u8 timer_shift;		/* the preemption timer counts TSC >> this */
+	u32 watchdog;		/* the longest run, in its units */
 	bool ins_info;		/* INS and OUTS report address size and segment */
 	bool pt_in_vmx;		/* Intel PT may run in VMX operation */
 	bool apicv;		/* the CPU delivers interrupts; see struct pi_hw */
@@ -167,6 +168,7 @@ struct vmx_vcpu {
 	u32 proc2;
 	u32 entry;
 	u32 tpr_threshold;
+	u32 timer;
 	u64 cr0, cr3, cr4, efer;
 	u64 cr4_own;
 

@@ -47,7 +47,7 @@ static const struct ctl_rule ctl_rules[] = {
 	{ WORD_PIN, CTL_NEED, VMX_PIN_VIRTUAL_NMI, "virtual-nmis",
 	  "guest NMIs could not be blocked and unblocked" },
 	{ WORD_PIN, CTL_MAY, VMX_PIN_TIMER, "preemption-timer",
-	  "no watchdog for guests that run with interrupts off" },
+	  "no watchdog for guests that run with interrupts off, a host timer for deadlines" },
 
 	{ WORD_PROC, CTL_QUIET, VMX_PROC_INTR_WINDOW, "interrupt-window",
 	  "interrupts could not be injected in time" },

@@ -230,7 +230,8 @@ static enum limen_kind plain_kind(u32 basic)
 	switch (basic) {
 	case VMX_REASON_EXTINT:
 	case VMX_REASON_INIT:		/* the host's own: not the guest's doing */
-	case VMX_REASON_TIMER:		return LIMEN_KIND_HOST_IRQ;
+					return LIMEN_KIND_HOST_IRQ;
+	case VMX_REASON_TIMER:		return LIMEN_KIND_TIMER;
 	case VMX_REASON_TRIPLE_FAULT:	return LIMEN_KIND_SHUTDOWN;
 	case VMX_REASON_INTR_WINDOW:	return LIMEN_KIND_IRQ_WINDOW;
 	case VMX_REASON_NMI_WINDOW:	return LIMEN_KIND_NMI_WINDOW;

@@ -393,6 +393,25 @@ static void set_tpr_threshold(struct limen_vcpu *vcpu)
 }
 
 /*
+ * The timer counts TSC bits (SDM Vol. 3, "VMX-Preemption Timer"), so one unit more
+ * is never early. At zero it exits before the guest has run.
+ */
+static void set_timer(struct limen_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	u32 val = vmx_cfg.watchdog;
+
+	if (!(vmx_cfg.pin & VMX_PIN_TIMER))
+		return;
+	if (vcpu->entry.timer)
+		val = min_t(u64, (vcpu->entry.timer >> vmx_cfg.timer_shift) + 1, val);
+	if (vmx->timer == val)
+		return;
+	vmx->timer = val;
+	vmcs_write32(VMCS_PREEMPTION_TIMER, val);
+}
+
+/*
  * SDM Vol. 3, "VM-Entry Controls for Event Injection" and "Checks on VM-Entry
  * Control Fields": no error codes in real mode; an NMI needs NMIs unblocked.
  */
@@ -559,6 +578,7 @@ void vmx_enter(struct limen_vcpu *vcpu)
 	inject(vcpu);
 	set_windows(vcpu);
 	set_tpr_threshold(vcpu);
+	set_timer(vcpu);
 	hold_single_step(vcpu);
 
 	failed = world_switch(vcpu);

@@ -14,6 +14,9 @@
 #include "../compat.h"
 #include "vmx.h"
 
+/* how long a guest that never lets an interrupt in may hold its CPU */
+#define WATCHDOG_MS	4
+
 struct vmx_config vmx_cfg __read_mostly;
 static struct pi_hw vmx_pi __read_mostly;
 
@@ -75,6 +78,33 @@ static bool check_kernel(struct limen_caps *caps)
 	return ok;
 }
 
+/*
+ * Erratum "The VMX-Preemption Timer Does Not Count Down at the Rate Specified", by
+ * CPUID signature, from Intel's specification updates: Nehalem, Westmere and some
+ * Ivy Bridge. As a watchdog it is good there too, for a guest's deadlines it is not.
+ */
+static bool has_slow_timer(void)
+{
+	static const u32 cpus[] = {
+		0x106a0, 0x106a1, 0x106a4, 0x106a5, 0x106e5, 0x20652, 0x20655,
+		0x206c2, 0x206e6, 0x306a8,
+	};
+	u32 signature = cpuid_eax(1);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cpus); i++)
+		if (signature == cpus[i])
+			return true;
+	return false;
+}
+
+static void probe_timer(void)
+{
+	vmx_cfg.watchdog = min_t(u64, (u64)limen_tsc_khz() * WATCHDOG_MS >>
+				 vmx_cfg.timer_shift, U32_MAX);
+	vmx_pi.timer = (vmx_cfg.pin & VMX_PIN_TIMER) && !has_slow_timer();
+}
+
 static int probe(struct limen_caps *caps)
 {
 	struct vmx_msrs msrs = {};
@@ -95,6 +125,7 @@ static int probe(struct limen_caps *caps)
 	vmx_pi.tpr = vmx_cfg.proc & VMX_PROC_TPR_SHADOW;
 	vmx_pi.deliver = vmx_cfg.apicv;
 	vmx_pi.post = vmx_cfg.posted;
+	probe_timer();
 
 	/* a guest could stop the machine by resizing a page that it executes */
 	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off()) {

@@ -23,9 +23,6 @@
 #include "vmx.h"
 #include "vmcs_io.h"
 
-/* how long a guest that never lets an interrupt in may hold its CPU */
-#define WATCHDOG_MS	4
-
 /*
  * PAUSE-loop exiting, in TSC cycles: two PAUSEs within the gap are one loop; a
  * loop longer than the window exits
@@ -161,10 +158,10 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write32(VMCS_EXIT_CTL, vmx_cfg.exit);
 	vmcs_write32(VMCS_ENTRY_CTL, vmx->entry);
 
-	if (vmx_cfg.pin & VMX_PIN_TIMER)
-		vmcs_write32(VMCS_PREEMPTION_TIMER,
-			     min_t(u64, (u64)limen_tsc_khz() * WATCHDOG_MS >>
-				   vmx_cfg.timer_shift, U32_MAX));
+	if (vmx_cfg.pin & VMX_PIN_TIMER) {
+		vmx->timer = vmx_cfg.watchdog;
+		vmcs_write32(VMCS_PREEMPTION_TIMER, vmx->timer);
+	}
 	if (vmx_cfg.proc2 & VMX_PROC2_PLE) {
 		vmcs_write32(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write32(VMCS_PLE_WINDOW, PLE_WINDOW);
