@@ -105,16 +105,19 @@ static void check_clock(struct limen_vcpu *vcpu)
 static enum limen_next take_requests(struct limen_vcpu *vcpu)
 {
 	unsigned long *req = &vcpu->requests;
+	bool sipi;
 
 	if (vcpu->ev.mp_state == LIMEN_MP_SIPI)
 		take_sipi(vcpu);
 	if (likely(!READ_ONCE(*req)))
 		return LIMEN_RESUME;
+	/* seen first, but taken after the INIT that was sent before it */
+	sipi = test_and_clear_bit(LIMEN_REQ_SIPI, req);
 	if (test_and_clear_bit(LIMEN_REQ_INIT, req))
 		take_init(vcpu);
 	if (test_and_clear_bit(LIMEN_REQ_UNHALT, req))
 		vcpu->ev.unhalted = 1;
-	if (test_and_clear_bit(LIMEN_REQ_SIPI, req))
+	if (sipi)
 		take_sipi(vcpu);
 	if (test_and_clear_bit(LIMEN_REQ_TIMER, req))
 		pi_timer_fired(vcpu);
