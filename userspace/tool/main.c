@@ -21,6 +21,7 @@ static void usage(FILE *out)
 {
 	fputs("Usage: limen info [--json]\n"
 	      "       limen run --kernel F [options]\n"
+	      "       limen bench [--vs kvm] [options]\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
 }
 
@@ -34,6 +35,8 @@ int main(int argc, char **argv)
 		return info_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "run"))
 		return run_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "bench"))
+		return bench_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return EXIT_OK;

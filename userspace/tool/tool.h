@@ -48,6 +48,8 @@ int pin_parse(const char *list, const cpu_set_t *allowed, uint32_t *cpu, uint32_
 int run_options(int argc, char **argv, struct options *o);
 int info_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+/* bench/bench_main.c */
+int bench_main(int argc, char **argv);
 
 /* terminal.c: raw mode and the escape key */
 struct terminal {
