@@ -34,12 +34,12 @@ is_kernel()
 part_recipe()
 {
 	case $1 in
-	bochs)	echo "bochs 3.0 trixie source 1"
+	bochs)	echo "bochs 3.0 trixie source 2"
 		cat "$lab_dir"/bochs/*.patch
 		;;
 	guest)	echo "busybox-static memtest86+ bookworm 1" ;;
 	src)	echo "linux-source-6.1 bookworm 1" ;;
-	6.1)	echo "linux-6.1 bookworm 1" ;;
+	6.1)	echo "linux-6.1 bookworm 2" ;;
 	6.12)	echo "linux-6.12 bookworm-security 1" ;;
 	7.2)	echo "linux-7.2 trixie-backports 1" ;;
 	chroot)	echo "gcc-14 pahole trixie 1" ;;

@@ -77,6 +77,8 @@ def _qemu(m):
         "-append", m.cmdline(),
         "-display", "none", "-vga", "none", "-monitor", "none", "-no-reboot",
         "-chardev", f"serial,id=console,path={m.console}", "-serial", "chardev:console",
+        # what comes in by a line of the PCI bus; nothing is at the other end
+        "-netdev", "hubport,id=wire,hubid=0", "-device", "ne2k_pci,netdev=wire,romfile=",
         "-chardev", "file,id=voice,path=/dev/fd/1", "-device", "isa-debugcon,chardev=voice",
     ]
 
