@@ -6,11 +6,16 @@
  * the guest. On a CPU that posts, interrupts must cost no exits; on others the
  * counts are shown.
  */
+#include <glob.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -307,6 +312,117 @@ TEST_F(posted, edge_interrupts_of_the_host_are_served)
 	EXPECT_EQ(GUEST_DONE, (long)ret);
 }
 
+/* A network card on the PCI bus: its line stays low until its handler has dealt with it. */
+struct nic {
+	char name[IFNAMSIZ];
+	int irq;
+	int sock;
+};
+
+static long number_in(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long n = -1;
+
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static bool find_nic(struct nic *nic)
+{
+	char path[PATH_MAX], driver[PATH_MAX];
+	glob_t found;
+	size_t i;
+
+	*nic = (struct nic){ .sock = -1 };
+	if (system("modprobe ne2k_pci 2>/dev/null") || glob("/sys/class/net/*", 0, NULL, &found))
+		return false;
+	for (i = 0; i < found.gl_pathc && !nic->irq; i++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/device/driver", found.gl_pathv[i]);
+		n = readlink(path, driver, sizeof(driver) - 1);
+		if (n < 0)
+			continue;
+		driver[n] = 0;
+		if (!strstr(driver, "ne2k-pci"))
+			continue;
+		snprintf(path, sizeof(path), "%s/device/irq", found.gl_pathv[i]);
+		nic->irq = number_in(path);
+		snprintf(nic->name, sizeof(nic->name), "%s", strrchr(found.gl_pathv[i], '/') + 1);
+	}
+	globfree(&found);
+	return nic->irq > 0;
+}
+
+static bool open_nic(struct nic *nic)
+{
+	struct ifreq req = { .ifr_flags = IFF_UP };
+
+	memcpy(req.ifr_name, nic->name, sizeof(req.ifr_name));
+	nic->sock = socket(AF_PACKET, SOCK_RAW, 0);
+	return nic->sock >= 0 && !ioctl(nic->sock, SIOCSIFFLAGS, &req);
+}
+
+/* The card says when it is sent. */
+static bool send_frame(struct nic *nic)
+{
+	static const u8 frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1,
+				      0x88, 0xb5 };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(nic->name),
+		.sll_halen = 6,
+	};
+
+	return sendto(nic->sock, frame, sizeof(frame), 0, (void *)&to, sizeof(to)) ==
+	       sizeof(frame);
+}
+
+/* as the host has it set up */
+static bool is_level(int irq)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	bool level = false;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strtol(line, NULL, 10) == irq && strstr(line, "fasteoi"))
+			level = true;
+	if (f)
+		fclose(f);
+	return level;
+}
+
+TEST_F(posted, level_interrupts_of_a_card_are_served)
+{
+	struct nic nic;
+	char path[64];
+	pthread_t t;
+	void *ret;
+	long n;
+	int i;
+
+	if (!find_nic(&nic))
+		SKIP(return, "no network card with a line of its own");
+	ASSERT_TRUE(open_nic(&nic));
+	ASSERT_TRUE(is_level(nic.irq));
+	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", nic.irq);
+	put(path, "0");
+	spin_on_cpu_0(&self->vm, self->c, self->m, &t);
+	for (i = 0; i < 50; i++) {
+		n = irq_count(nic.irq);
+		ASSERT_TRUE(send_frame(&nic));
+		ASSERT_TRUE(rises(nic.irq, n)) TH_LOG("frame %d", i);
+	}
+	self->m->stop = 1;
+	pthread_join(t, &ret);
+	EXPECT_EQ(GUEST_DONE, (long)ret);
+	close(nic.sock);
+}
+
 /* ACPI's interrupt stays until its handler has dealt with the PM timer's event. */
 TEST_F(posted, level_interrupts_of_the_host_are_served)
 {
@@ -355,7 +471,7 @@ struct sender {
  * A post is distinct from the one before if that one was counted: no bit of the
  * descriptor, or of IRR, can have merged them. So the counts must be equal.
  */
-static void *send(void *arg)
+static void *send_posts(void *arg)
 {
 	struct sender *s = arg;
 	u32 sent[VECTORS] = { };
@@ -405,7 +521,7 @@ static void storm_of(struct __test_metadata *_metadata, FIXTURE_DATA(posted) *se
 			.vm = &self->vm, .m = self->m, .posts = posts / SENDERS,
 			.first = i * VECTORS / SENDERS,
 		};
-		pthread_create(&s[i].thread, NULL, send, &s[i]);
+		pthread_create(&s[i].thread, NULL, send_posts, &s[i]);
 	}
 	for (i = 0; left; i++) {
 		u32 n;
