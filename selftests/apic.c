@@ -274,7 +274,8 @@ TEST_F(apic, the_tsc_deadline_of_a_running_vcpu_needs_no_host_timer)
 	TH_LOG("exits: timer %llu, host's %llu",
 	       (unsigned long long)vcpu_stat(self->c, "exit_timer"),
 	       (unsigned long long)vcpu_stat(self->c, "exit_host_irq"));
-	EXPECT_LE(20, vcpu_stat(self->c, is_vmx() ? "exit_timer" : "exit_host_irq"));
+	/* a deadline may also be found over at an entry after another exit */
+	EXPECT_LE(10, vcpu_stat(self->c, is_vmx() ? "exit_timer" : "exit_host_irq"));
 }
 
 TEST_F(apic, a_tsc_deadline_in_the_past_fires_at_once)

@@ -153,7 +153,7 @@ class Session:
                 # An emulator must not live on when we are killed.
                 ["setpriv", "--pdeathsig", "KILL", *emulator.command(self.machine)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
-                start_new_session=True)
+                cwd=self.machine.directory, start_new_session=True)
         try:
             if self.interactive:
                 saved = termios.tcgetattr(0)

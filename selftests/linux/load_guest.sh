@@ -14,7 +14,7 @@ worker()
 		usleep 2000
 		i=$((i + 1))
 	done
-	echo done >"/tmp/worker.$1"
+	echo "to the end" >"/tmp/worker.$1"
 }
 start=$(now)
 for w in 1 2 3 4 5 6 7 8; do worker $w & done
