@@ -41,7 +41,7 @@ struct limen_vm *limen_vm_create(void)
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 
-	err = npt_init(&vm->npt, limen_ops->npt);
+	err = npt_init(&vm->npt, npt_format_for(limen_ops->npt, limen_caps.npt_ad));
 	if (err)
 		goto err_drop_mm;
 	err = limen_ops->vm_init(vm);

@@ -15,7 +15,7 @@
 #define X	LIMEN_MEM_EXEC
 
 static const struct npt_format *const formats[] = {
-	&npt_format_ept, &npt_format_amd,
+	&npt_format_ept, &npt_format_ept_ad, &npt_format_amd,
 };
 
 /* SDM Vol. 3, Tables "Format of an EPT Page-Table Entry ..." */
@@ -30,6 +30,18 @@ static void ept_leaf_has_the_manuals_bits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x200000, R | W | X, 2), 0x2000f7ull);
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 1ull << 30, R | W | X, 3),
 			0x400000f7ull);
+}
+
+/* SDM Vol. 3, "Accessed and Dirty Flags for EPT": bits 8 and 9 */
+static void ept_leaf_with_ad_counts_as_used(struct kunit *test)
+{
+	const struct npt_format *f = npt_format_for(&npt_format_ept, true);
+
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R, 1), 0x1171ull);
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R | W, 1), 0x1373ull);
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x200000, R | W | X, 2), 0x2003f7ull);
+	KUNIT_EXPECT_PTR_EQ(test, npt_format_for(&npt_format_ept, false), &npt_format_ept);
+	KUNIT_EXPECT_PTR_EQ(test, npt_format_for(&npt_format_amd, true), &npt_format_amd);
 }
 
 /* APM Vol. 2, "Long-Mode Page Translation" and "Nested Paging" */
@@ -343,6 +355,7 @@ static void table_agrees_with_the_model(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(ept_leaf_has_the_manuals_bits),
+	KUNIT_CASE(ept_leaf_with_ad_counts_as_used),
 	KUNIT_CASE(amd_leaf_has_the_manuals_bits),
 	KUNIT_CASE(leaf_grants_what_it_was_made_with),
 	KUNIT_CASE(mapped_pages_translate_at_every_level),

@@ -287,6 +287,7 @@
 /* extended-page-table pointer */
 #define VMX_EPTP_WB		6ull
 #define VMX_EPTP_4_LEVELS	(3ull << 3)
+#define VMX_EPTP_AD		BIT_ULL(6)
 
 /* capability MSRs */
 #define VMX_MSR_FEAT_CTL	0x03a

@@ -284,11 +284,8 @@ static bool check_ept(u64 cap, struct limen_caps *caps)
 	caps->npt_exec_only = limen_cap_may(caps, "ept-execute-only",
 					    cap & VMX_EPT_CAP_EXEC_ONLY,
 					    "executable memory is readable");
-	/* the EPTP of this version does not switch them on */
-	caps->npt_ad = false;
-	if (cap & VMX_EPT_CAP_AD)
-		limen_cap_note(caps, "ept-accessed-dirty", LIMEN_CAP_UNUSED,
-			       "not used by this version");
+	caps->npt_ad = limen_cap_may(caps, "ept-accessed-dirty", cap & VMX_EPT_CAP_AD,
+				     "the host learns of the use of memory by faults");
 	return ok;
 }
 

@@ -219,6 +219,8 @@ void vmx_vmcs_init(struct limen_vcpu *vcpu)
 		     BIT(VMX_VECTOR_MC));
 	vmcs_write64(VMCS_MSR_BITMAP, __pa(vcpu->vm->vmx->msr_bitmap));
 	vmx->eptp = __pa(vcpu->vm->npt.root) | VMX_EPTP_WB | VMX_EPTP_4_LEVELS;
+	if (vcpu->vm->npt.fmt->accessed)
+		vmx->eptp |= VMX_EPTP_AD;
 	vmcs_write64(VMCS_EPTP, vmx->eptp);
 	if (vmx->vpid)
 		vmcs_write16(VMCS_VPID, vmx->vpid);
