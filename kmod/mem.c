@@ -86,9 +86,14 @@ static int check_apic(const struct limen_range *arg)
 	return hides ? -EINVAL : 0;
 }
 
+/* SDM Vol. 3, "EPT Misconfigurations": nothing is writable and not readable */
 static int check_flags(u32 flags)
 {
-	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
+	if (flags & LIMEN_MEM_READ)
+		return 0;
+	if ((flags & MEM_FLAGS) != LIMEN_MEM_EXEC)
+		return -EINVAL;
+	return limen_caps.npt_exec_only ? 0 : -EOPNOTSUPP;
 }
 
 /**
@@ -240,6 +245,24 @@ static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
 	return (void __user *)(unsigned long)(r.hva + (gpa - r.gpa));
 }
 
+static int copy_out(struct limen_vm *vm, u64 gpa, void *buf, size_t len, u32 need)
+{
+	size_t n;
+	int err = 0;
+
+	down_read(&vm->mem_sem);
+	for (; len && !err; len -= n, gpa += n, buf += n) {
+		void __user *p = hva_of(vm, gpa, len, &n, need);
+
+		if (!p || copy_from_user(buf, p, n))
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	up_read(&vm->mem_sem);
+	return err;
+}
+
 /**
  * limen_mem_read() - copy out of guest memory
  * @vm: the VM
@@ -252,20 +275,19 @@ static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
  */
 int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
 {
-	size_t n;
-	int err = 0;
+	return copy_out(vm, gpa, buf, len, LIMEN_MEM_READ);
+}
 
-	down_read(&vm->mem_sem);
-	for (; len && !err; len -= n, gpa += n, buf += n) {
-		void __user *p = hva_of(vm, gpa, len, &n, LIMEN_MEM_READ);
-
-		if (!p || copy_from_user(buf, p, n))
-			err = -EFAULT;
-		if (err)
-			break;
-	}
-	up_read(&vm->mem_sem);
-	return err;
+/**
+ * limen_mem_fetch() - copy what the guest executes; as limen_mem_read()
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
+ */
+int limen_mem_fetch(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
+{
+	return copy_out(vm, gpa, buf, len, LIMEN_MEM_EXEC);
 }
 
 /**

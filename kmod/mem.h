@@ -18,6 +18,7 @@ int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg);
 
 /* vCPU thread or ioctl of the owner's address space; sleep. 0 or -EFAULT. */
 int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len);
+int limen_mem_fetch(struct limen_vm *vm, u64 gpa, void *buf, size_t len);
 int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len);
 int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size);
 int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *spot);

@@ -122,6 +122,29 @@ TEST_F(memory, execution_from_a_range_without_exec_is_an_mmio_exit)
 	EXPECT_EQ(5, (u32)self->b->value[1]);
 }
 
+TEST_F(memory, what_is_executable_only_runs_and_is_not_read)
+{
+	static const u8 ret5[] = { 0xb8, 5, 0, 0, 0, 0x0f, 0xa2, 0xb8, 5, 0, 0, 0, 0xc3 };
+	u8 *p = pages(4096);
+
+	memcpy(p, ret5, sizeof(ret5));
+	self->b->value[0] = BASE;
+	if (!cap_used(self->vm.dev, "ept-execute-only")) {
+		ASSERT_EQ(EOPNOTSUPP, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC));
+		return;
+	}
+	EXPECT_EQ(EINVAL, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC | LIMEN_MEM_WRITE));
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC));
+	ASSERT_EQ(GUEST_DONE, START(jump));	/* CPUID in it exits */
+	EXPECT_EQ(5, (u32)self->b->value[1]);
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(peek));
+	EXPECT_EQ(LIMEN_ACCESS_READ, self->c->run->mmio.access);
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, 4096, RO));
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, 4096, LIMEN_MEM_EXEC));
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(peek));
+}
+
 TEST_F(memory, protect_takes_rights_away_and_gives_them_back)
 {
 	u8 *p = pages(4096);

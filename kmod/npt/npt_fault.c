@@ -31,6 +31,8 @@ struct fault {
 
 static bool allowed(const struct limen_mem_range *r, u32 access)
 {
+	if ((access & LIMEN_ACCESS_READ) && !(r->flags & LIMEN_MEM_READ))
+		return false;
 	if ((access & LIMEN_ACCESS_WRITE) && !(r->flags & LIMEN_MEM_WRITE))
 		return false;
 	if ((access & LIMEN_ACCESS_EXEC) && !(r->flags & LIMEN_MEM_EXEC))

@@ -70,7 +70,7 @@ const struct npt_format *npt_format_for(const struct npt_format *fmt, bool ad)
  * npt_make_leaf() - spell a leaf
  * @fmt: the vendor's format
  * @hpa: host-physical address, aligned to the level's size
- * @access: LIMEN_MEM_*; reading is always allowed
+ * @access: LIMEN_MEM_*; without _READ only on a CPU with execute-only leaves
  * @level: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB
  *
  * A leaf is made for an access, so it counts as accessed, and as dirty if it can be
@@ -81,8 +81,10 @@ const struct npt_format *npt_format_for(const struct npt_format *fmt, bool ad)
  */
 u64 npt_make_leaf(const struct npt_format *fmt, u64 hpa, u32 access, int level)
 {
-	u64 pte = (hpa & NPT_ADDR) | fmt->read | fmt->leaf | fmt->accessed;
+	u64 pte = (hpa & NPT_ADDR) | fmt->leaf | fmt->accessed;
 
+	if (access & LIMEN_MEM_READ)
+		pte |= fmt->read;
 	if (access & LIMEN_MEM_WRITE)
 		pte |= fmt->write | fmt->dirty;
 	if (access & LIMEN_MEM_EXEC)

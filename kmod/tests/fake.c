@@ -328,6 +328,11 @@ int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
 	return 0;
 }
 
+int limen_mem_fetch(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
+{
+	return limen_mem_read(vm, gpa, buf, len);
+}
+
 int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
 {
 	if (!is_memory(gpa, len))

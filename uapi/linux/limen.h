@@ -198,7 +198,8 @@ struct limen_vm_create {
 /**
  * struct limen_range - a range of guest-physical memory
  * @size:  in: sizeof(struct limen_range)
- * @flags: LIMEN_MEM_READ, _WRITE, _EXEC; READ is required with either other
+ * @flags: LIMEN_MEM_READ, _WRITE, _EXEC. READ is required with WRITE; EXEC without it
+ *         gives EOPNOTSUPP where there is no capability "ept-execute-only"
  * @gpa:   first guest-physical address, a multiple of 4096
  * @len:   bytes, a multiple of 4096, not 0
  * @hva:   first address in the VMM, a multiple of 4096 (MAP only, else 0)
