@@ -125,6 +125,38 @@ void npt_fini(struct npt *npt)
 	npt->root = NULL;
 }
 
+/* What the piece at @gpa of a larger leaf is as a leaf of @level */
+static u64 piece_of(const struct npt_format *fmt, u64 pte, u64 gpa, int level)
+{
+	u64 offset = gpa & (npt_size(level + 1) - 1) & ~(npt_size(level) - 1);
+
+	/* at level 1 the bit means something else to AMD */
+	if (level == 1)
+		pte &= ~fmt->huge;
+	return pte + offset;
+}
+
+/*
+ * Put a table in the place of the entry at @ptep: of the pieces of the leaf that is
+ * there, so that all of it translates as before, or an empty one.
+ */
+static bool table_link(struct npt *npt, struct npt_cache *cache, u64 *ptep, int level)
+{
+	u64 old = READ_ONCE(*ptep), *table;
+	int i;
+
+	if (!cache->nr)
+		return false;
+	table = cache->page[--cache->nr];
+	for (i = 0; old & npt->fmt->present && i < 512; i++)
+		table[i] = piece_of(npt->fmt, old, i * npt_size(level - 1), level - 1);
+	/* the table is complete before the CPU can walk it */
+	smp_wmb();
+	WRITE_ONCE(*ptep, __pa(table) | npt->fmt->table);
+	npt->nr_tables++;
+	return true;
+}
+
 /* Rights lost, or another page: translations of the old entry may be cached. */
 static bool must_flush(const struct npt_format *fmt, u64 old, u64 new)
 {
@@ -142,8 +174,9 @@ static bool must_flush(const struct npt_format *fmt, u64 old, u64 new)
  * @level: of the leaf
  * @freed: takes tables that the leaf replaced
  *
- * A large leaf in the way of a smaller one is dropped; what it mapped besides
- * faults in again.
+ * A large leaf in the way of a smaller one is split; what it maps besides stays, with
+ * the same rights, and no CPU need hear of that. Small ones in the way of a large one
+ * go.
  *
  * Context: vm->mmu_lock.
  * Return: 1 when a flush is needed, 0 when not, -EAGAIN when @cache ran out.
@@ -152,33 +185,27 @@ int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
 	    int level, struct list_head *freed)
 {
 	u64 *table = npt->root;
-	bool flush = false;
 	u64 *ptep, old;
 	int l;
 
 	for (l = NPT_LEVELS; l > level; l--) {
 		ptep = &table[npt_index(gpa, l)];
-		if (!npt_is_table(npt->fmt, *ptep, l)) {
-			if (!cache->nr)
-				return -EAGAIN;
-			flush |= *ptep & npt->fmt->present;
-			WRITE_ONCE(*ptep, __pa(cache->page[--cache->nr]) |
-					  npt->fmt->table);
-			npt->nr_tables++;
-		}
+		if (!npt_is_table(npt->fmt, *ptep, l) &&
+		    !table_link(npt, cache, ptep, l))
+			return -EAGAIN;
 		table = npt_table_of(*ptep);
 	}
 
 	ptep = &table[npt_index(gpa, level)];
 	old = *ptep;
 	if (old == leaf)
-		return flush;
+		return 0;
 	WRITE_ONCE(*ptep, leaf);
 	if (npt_is_table(npt->fmt, old, level)) {
 		subtree_retire(npt, old, level, freed);
 		return 1;
 	}
-	return flush || must_flush(npt->fmt, old, leaf);
+	return must_flush(npt->fmt, old, leaf);
 }
 
 static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
