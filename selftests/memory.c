@@ -401,6 +401,116 @@ TEST_F(memory, a_large_page_at_an_odd_guest_address_is_right)
 	EXPECT_EQ(0, bad);
 }
 
+/* ---- how many faults a pass over memory takes ---- */
+
+/* Read all pages of value[0] bytes at BASE; or add 1 to the word in each */
+GUEST64(read_all, "mov $0x40000000, %ebx; mov %gs:8, %rcx; shr $12, %rcx; xor %eax, %eax\n"
+	"1: add (%rbx), %rax; add $4096, %rbx; dec %rcx; jnz 1b; mov %rax, %gs:16" G_DONE);
+GUEST64(add_all, "mov $0x40000000, %ebx; mov %gs:8, %rcx; shr $12, %rcx\n"
+	"1: incq (%rbx); add $4096, %rbx; dec %rcx; jnz 1b" G_DONE);
+
+/* One pass over @len bytes: second-level faults that it took */
+static u64 pass(struct __test_metadata *_metadata, struct vcpu *c, const u8 *code,
+		const u8 *end, u64 len)
+{
+	u64 before;
+
+	/* the pages of the code itself are there after the first */
+	vcpu_block(c)->value[0] = 4096;
+	guest_start(c, code, end);
+	vcpu_block(c)->value[0] = len;
+	before = vcpu_stat(c, "exit_npf");
+	ASSERT_EQ(GUEST_DONE, guest_start(c, code, end));
+	return vcpu_stat(c, "exit_npf") - before;
+}
+#define PASS(name, len) pass(_metadata, self->c, name, name##_end, len)
+
+TEST_F(memory, first_pass_over_memory_takes_far_fewer_faults_than_pages)
+{
+	u64 n = 1024, i, sum = 0, reads, writes;
+	u8 *p = pages(n << 12);
+
+	madvise(p, n << 12, MADV_NOHUGEPAGE);
+	for (i = 0; i < n; i++) {
+		*(u64 *)(p + i * 4096) = i * i;
+		sum += i * i;
+	}
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, n << 12, RW));
+	reads = PASS(read_all, n << 12);
+	EXPECT_EQ(sum, self->b->value[1]);
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, n << 12, RW));
+	writes = PASS(add_all, n << 12);
+	TH_LOG("%lu pages: %lu faults to read, %lu to write", n, reads, writes);
+	EXPECT_GE(n / 16 + 8, reads);
+	EXPECT_GE(n / 16 + 8, writes);
+	/* page 0 was added to twice, see pass() */
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(i * i + 1 + !i, *(u64 *)(p + i * 4096));
+}
+
+TEST_F(memory, fault_around_brings_nothing_in_and_breaks_no_copy)
+{
+	u64 n = 64, i, faults;
+	unsigned char there[64];
+	u8 *p = pages(n << 12);
+	int status;
+	pid_t pid;
+
+	madvise(p, n << 12, MADV_NOHUGEPAGE);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, n << 12, RW));
+	/* every other page is there */
+	for (i = 0; i < n; i += 2)
+		*(u64 *)(p + i * 4096) = i;
+	self->b->value[0] = BASE;
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	ASSERT_EQ(0, mincore(p, n << 12, there));
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(!(i & 1), there[i] & 1);
+	/* shared with a child: a write by the guest copies, and is not seen there */
+	pid = fork();
+	if (!pid) {
+		sleep(1);
+		for (i = 0; i < n; i += 2)
+			if (*(u64 *)(p + i * 4096) != i)
+				_exit(1);
+		_exit(0);
+	}
+	self->b->value[0] = BASE;
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	faults = PASS(add_all, n << 12);
+	EXPECT_LE(n - 1, faults);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ((i & 1 ? 0 : i) + 1 + !i, *(u64 *)(p + i * 4096));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+}
+
+/* MADV_COLLAPSE: what khugepaged does, now */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+TEST_F(memory, what_the_host_collapses_becomes_a_large_leaf)
+{
+	u8 *raw = pages(2 * MIB2), *p = (u8 *)(((u64)raw + MIB2 - 1) & ~(MIB2 - 1));
+	u64 i, small, large;
+
+	madvise(p, MIB2, MADV_NOHUGEPAGE);
+	memset(p, 0, MIB2);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, MIB2, RW));
+	small = PASS(add_all, MIB2);
+	EXPECT_LE(512 / 16 - 1, small);
+	madvise(p, MIB2, MADV_HUGEPAGE);
+	if (madvise(p, MIB2, MADV_COLLAPSE))
+		SKIP(return, "this kernel can't collapse memory");
+	large = PASS(add_all, MIB2);
+	TH_LOG("%lu faults before, %lu after", small, large);
+	/* at the first of the two passes, one for all */
+	EXPECT_GE(1, large);
+	for (i = 1; i < 512; i++)
+		ASSERT_EQ(2, *(u64 *)(p + i * 4096));
+}
+
 /* ---- the guest's page tables anywhere ---- */
 
 TEST_F(memory, guest_page_tables_may_lie_in_any_range)

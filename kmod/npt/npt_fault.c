@@ -8,12 +8,12 @@
  * noted before the page was looked up tells whether that happened in between.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 
 #include "../compat.h"
 #include "../limen.h"
 #include "../mem.h"
+#include "npt_host.h"
 #include "npt_mmu.h"
 #include "npt_table.h"
 
@@ -83,58 +83,32 @@ static int get_page_of(struct fault *f)
 	return 0;
 }
 
-/*
- * Is the host's mapping of @hva a 2 MiB page? The page tables can't be freed
- * under us while IRQs are off: freeing them takes an IPI or RCU-sched.
- */
-static bool host_maps_2m(struct mm_struct *mm, unsigned long hva)
+/* Can a leaf of @level at f->gpa map what the host has in one page of that size? */
+static bool fits(const struct fault *f, int level)
 {
-	unsigned long flags;
-	bool leaf = false;
-	pgd_t pgd;
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
+	const struct limen_mem_range *r = &f->range;
+	u64 size = npt_size(level);
+	u64 start = f->gpa & ~(size - 1);
 
-	local_irq_save(flags);
-	pgd = READ_ONCE(*pgd_offset(mm, hva));
-	if (pgd_none(pgd))
-		goto out;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		goto out;
-	leaf = pud_leaf(pud);
-	if (leaf)
-		goto out;
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	leaf = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
-out:
-	local_irq_restore(flags);
-	return leaf;
+	return !((r->gpa ^ r->hva) & (size - 1)) && start >= r->gpa &&
+	       start + size <= r->gpa + r->len;
 }
 
 static int level_of(struct limen_vm *vm, const struct fault *f)
 {
-	const struct limen_mem_range *r = &f->range;
-	u64 size = npt_size(2);
-	u64 start = f->gpa & ~(size - 1);
+	int level;
 
-	if (!limen_caps.npt_2m || ((r->gpa ^ r->hva) & (size - 1)))
+	if (!limen_caps.npt_2m || !fits(f, 2))
 		return 1;
-	if (start < r->gpa || start + size > r->gpa + r->len)
-		return 1;
-	return host_maps_2m(vm->mm, f->hva) ? 2 : 1;
+	level = npt_host_level(vm->mm, f->hva);
+	if (level == 3 && (!limen_caps.npt_1g || !fits(f, 3)))
+		level = 2;
+	return level;
 }
 
 static bool invalidated(struct limen_vm *vm, unsigned long seq, u64 hva)
 {
-	if (vm->mn_seq != seq)
-		return true;
-	return vm->mn_active && hva >= (vm->mn_start & PAGE_MASK) &&
-	       hva < vm->mn_end;
+	return vm->mn_seq != seq || npt_is_invalidating(vm, hva);
 }
 
 /* Under vm->mmu_lock. 0 or 1 as npt_map(), -EAGAIN: look the page up again. */
@@ -144,7 +118,7 @@ static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 	u32 access = f->range.flags;
 	u64 hpa = page_to_phys(f->page);
 	struct npt_pos pos;
-	int level;
+	int level, ret;
 
 	if (invalidated(vm, seq, f->hva))
 		return -EAGAIN;
@@ -166,9 +140,12 @@ static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 		return 0;
 
 	hpa &= ~(npt_size(level) - 1);
-	return npt_map(&vm->npt, cache, f->gpa & ~(npt_size(level) - 1),
-		       npt_make_leaf(vm->npt.fmt, hpa, access, level), level,
-		       freed);
+	ret = npt_map(&vm->npt, cache, f->gpa & ~(npt_size(level) - 1),
+		      npt_make_leaf(vm->npt.fmt, hpa, access, level), level,
+		      freed);
+	if (level == 1 && ret >= 0)
+		npt_map_around(vm, &f->range, f->gpa);
+	return ret;
 }
 
 static int fault_once(struct limen_vm *vm, struct fault *f)
