@@ -15,6 +15,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
@@ -197,6 +199,50 @@ static inline void limen_hrtimer_setup(struct hrtimer *timer,
 typedef bool limen_young_t;
 #else
 typedef int limen_young_t;
+#endif
+
+#ifdef LIMEN_HAVE_SHRINKER_ALLOC
+static inline struct shrinker *
+limen_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		      unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *s = shrinker_alloc(0, "limen-npt");
+
+	if (!s)
+		return NULL;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	shrinker_register(s);
+	return s;
+}
+
+static inline void limen_shrinker_destroy(struct shrinker *s)
+{
+	shrinker_free(s);
+}
+#else
+static inline struct shrinker *
+limen_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		      unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = DEFAULT_SEEKS;
+	if (!register_shrinker(s, "limen-npt"))
+		return s;
+	kfree(s);
+	return NULL;
+}
+
+static inline void limen_shrinker_destroy(struct shrinker *s)
+{
+	unregister_shrinker(s);
+	kfree(s);
+}
 #endif
 
 /* No mprotect() makes this mapping executable later. */

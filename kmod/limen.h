@@ -224,6 +224,8 @@ struct limen_vm {
 	long mn_active;			/* (m: mmu_lock) invalidations running */
 	u64 mn_start, mn_end;		/* (m: mmu_lock) their union */
 	atomic64_t tlb_gen;		/* (a) */
+	struct list_head shrink;	/* of all VMs, and */
+	u64 shrink_seen;		/* windows at the last look; see npt_shrink.c */
 
 	struct limen_policy policy[LIMEN_MAX_POLICY];	/* (l), const once ran */
 	u32 nr_policy;

@@ -52,6 +52,7 @@ struct limen_vm *limen_vm_create(void)
 		goto err_vm_fini;
 	/* the paravirtual clock starts at 0 */
 	vm->clock_offset = -(s64)ktime_get_boottime_ns();
+	npt_shrink_add(vm);
 	return vm;
 
 err_vm_fini:
@@ -69,6 +70,7 @@ static void vm_free(struct kref *ref)
 	struct limen_vm *vm = container_of(ref, struct limen_vm, ref);
 	u32 i;
 
+	npt_shrink_remove(vm);
 	/* eventfds and timers first: they post to vCPUs of this VM */
 	pi_irqfd_fini(&vm->irqfds);
 	limen_ioeventfd_fini(vm);
