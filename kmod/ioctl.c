@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "cpuid.h"
+#include "dirty.h"
 #include "fpu.h"
 #include "ioctl.h"
 #include "ioevent.h"
@@ -42,6 +43,7 @@ union limen_arg {
 	struct limen_irqfd irqfd;
 	struct limen_ioeventfd ioeventfd;
 	struct limen_halt_poll halt_poll;
+	struct limen_dirty dirty;
 	struct limen_state state;
 	struct limen_translate translate;
 	struct limen_apic_access apic_access;
@@ -303,6 +305,11 @@ static long vm_halt_poll(void *obj, union limen_arg *arg)
 	return 0;
 }
 
+static long vm_dirty(void *obj, union limen_arg *arg)
+{
+	return limen_dirty_call(obj, &arg->dirty);
+}
+
 /*
  * Everything that can fail. The caller makes the object known to others and then
  * installs the descriptor: from that moment on any thread may use it.
@@ -367,6 +374,7 @@ static const struct limen_call vm_calls[] = {
 	CALL(LIMEN_IRQFD, vm_irqfd, limen_irqfd, false),
 	CALL(LIMEN_IOEVENTFD, vm_ioeventfd, limen_ioeventfd, false),
 	CALL(LIMEN_HALT_POLL, vm_halt_poll, limen_halt_poll, false),
+	CALL(LIMEN_DIRTY, vm_dirty, limen_dirty, true),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

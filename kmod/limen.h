@@ -60,6 +60,8 @@ struct limen_sysregs {
 struct limen_spot {
 	u64 hva;		/* 0: none */
 	u64 gen;
+	unsigned long *log;	/* of its range, or NULL */
+	u64 bit;		/* in it */
 };
 
 /* Other MSRs that only hold a value */
@@ -179,6 +181,13 @@ struct limen_vcpu {
 	u8 nr_unread;			/* and how often in a row */
 	bool want_irq_window;		/* for the 8259A */
 
+	/*
+	 * Where the CPU logs writes, or NULL; the last nr_pml of its 512 entries
+	 * are not yet in a range's log. (m: mmu_lock) while the vCPU is outside.
+	 */
+	u64 *pml;			/* (i) */
+	u16 nr_pml;
+
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;
 	u32 pv_features;		/* derived from @cpuid: PV_* */
@@ -200,6 +209,7 @@ struct limen_mem_range {
 	u64 len;
 	u64 hva;
 	u32 flags;
+	unsigned long *log;	/* with LIMEN_MEM_LOG: a bit a page; see npt_dirty.c */
 };
 
 struct limen_vm {

@@ -6,6 +6,7 @@
 #include <linux/preempt.h>
 
 #include "compat.h"
+#include "dirty.h"
 #include "fpu.h"
 #include "ioctl.h"
 #include "limen.h"
@@ -50,6 +51,9 @@ static int __init limen_init(void)
 	err = limen_ops->probe(&limen_caps);
 	if (err)
 		return err;
+	err = limen_dirty_init();
+	if (err)
+		goto err_remove;
 	limen_cap_note(&limen_caps, "irqfd", LIMEN_CAP_USED, "");
 	limen_cap_note(&limen_caps, "ioeventfd", LIMEN_CAP_USED, "");
 	err = npt_shrink_init();

@@ -15,6 +15,7 @@ bool limen_mem_find(struct limen_vm *vm, u64 gpa, struct limen_mem_range *out);
 int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg);
 int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg);
 int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg);
+void limen_mem_fini(struct limen_vm *vm);
 
 /* vCPU thread or ioctl of the owner's address space; sleep. 0 or -EFAULT. */
 int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len);

@@ -20,6 +20,7 @@
 #include "exit.h"
 #include "halt.h"
 #include "limen.h"
+#include "npt/npt_dirty.h"
 #include "npt/npt_mmu.h"
 #include "pv.h"
 #include "run.h"
@@ -279,7 +280,9 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 
 	next = limen_run_inside(vcpu);
 
-	/* what we did with the guest's memory comes before leaving */
+	if (vcpu->pml)
+		limen_ops->read_log(vcpu);
+	/* what we did with the guest's memory, and its log, come before leaving */
 	smp_store_release(&vcpu->where, LIMEN_OUTSIDE);
 	vcpu->stat[LIMEN_STAT_GUEST_NS] += local_clock() - start;
 	limen_window_close(vcpu);
@@ -320,6 +323,7 @@ static enum limen_next run_once(struct limen_vcpu *vcpu)
 		return limen_fail(vcpu, err);
 
 	next = run_window(vcpu);
+	npt_log_drain(vcpu);
 	pi_pv_eoi_settle(vcpu);
 	if (next == LIMEN_RESUME)
 		next = limen_handle_exit(vcpu);

@@ -8,9 +8,11 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "dirty.h"
 #include "ioevent.h"
 #include "halt.h"
 #include "limen.h"
+#include "mem.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
 #include "vcpu.h"
@@ -44,6 +46,7 @@ struct limen_vm *limen_vm_create(void)
 	err = npt_init(&vm->npt, npt_format_for(limen_ops->npt, limen_caps.npt_ad));
 	if (err)
 		goto err_drop_mm;
+	vm->npt.way = limen_dirty_way();
 	err = limen_ops->vm_init(vm);
 	if (err)
 		goto err_npt_fini;
@@ -82,6 +85,7 @@ static void vm_free(struct kref *ref)
 		if (vm->vcpu[i])
 			limen_vcpu_destroy(vm->vcpu[i]);
 	npt_fini(&vm->npt);
+	limen_mem_fini(vm);
 	limen_ops->vm_fini(vm);
 	mmdrop(vm->mm);
 	kvfree(vm);

@@ -50,10 +50,20 @@ extern const struct npt_format npt_format_ept;
 extern const struct npt_format npt_format_ept_ad;
 extern const struct npt_format npt_format_amd;
 
+/* How writes to memory with a log are seen; see npt_dirty.c */
+enum npt_way {
+	NPT_WAY_WP,		/* write protection */
+	NPT_WAY_AD,		/* dirty bits */
+	NPT_WAY_PML,		/* page-modification logging */
+	NPT_NR_WAY,
+};
+
 struct npt {
 	u64 *root;		/* level NPT_LEVELS table */
 	const struct npt_format *fmt;
 	unsigned long nr_tables;
+	enum npt_way way;	/* (i) */
+	u32 nr_logs;		/* ranges with a log */
 };
 
 /* Pages for tables, filled where sleeping is allowed, used under the lock */

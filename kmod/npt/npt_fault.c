@@ -13,6 +13,7 @@
 #include "../compat.h"
 #include "../limen.h"
 #include "../mem.h"
+#include "npt_dirty.h"
 #include "npt_host.h"
 #include "npt_mmu.h"
 #include "npt_table.h"
@@ -111,40 +112,65 @@ static bool invalidated(struct limen_vm *vm, unsigned long seq, u64 hva)
 	return vm->mn_seq != seq || npt_is_invalidating(vm, hva);
 }
 
+/*
+ * How large, and with which rights? Large leaves are never writable where writes are
+ * logged, nor executable where that would stop the CPU.
+ */
+static int shape(struct limen_vm *vm, const struct fault *f, int at, u32 *access)
+{
+	bool write = f->access & LIMEN_ACCESS_WRITE;
+	int level = level_of(vm, f);
+
+	*access = f->range.flags & NPT_RIGHTS;
+	if (!f->writable)
+		*access &= ~LIMEN_MEM_WRITE;
+	if (f->range.log && level > 1) {
+		/* small leaves stay: what was written is known by them */
+		if (write || at == 1)
+			level = 1;
+		else
+			*access &= ~LIMEN_MEM_WRITE;
+	}
+	if (limen_caps.npt_exec_4k && level > 1 && (*access & LIMEN_MEM_EXEC)) {
+		/* small leaves stay: they are here because something executes */
+		if ((f->access & LIMEN_ACCESS_EXEC) || at == 1)
+			level = 1;
+		else
+			*access &= ~LIMEN_MEM_EXEC;
+	}
+	if (level == 1)
+		*access = npt_log_rights(vm, &f->range, f->gpa, *access, write);
+	return level;
+}
+
 /* Under vm->mmu_lock. 0 or 1 as npt_map(), -EAGAIN: look the page up again. */
 static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 		     struct fault *f, unsigned long seq, struct list_head *freed)
 {
-	u32 access = f->range.flags;
-	u64 hpa = page_to_phys(f->page);
+	u64 hpa = page_to_phys(f->page), mask, leaf;
 	struct npt_pos pos;
 	int level, ret;
+	u32 access;
 
 	if (invalidated(vm, seq, f->hva))
 		return -EAGAIN;
-	if (!f->writable)
-		access &= ~LIMEN_MEM_WRITE;
-	level = level_of(vm, f);
 	pos = npt_walk(&vm->npt, f->gpa, 1);
-	if (limen_caps.npt_exec_4k && level > 1 && (access & LIMEN_MEM_EXEC)) {
-		/* small leaves stay: they are here because something executes */
-		if ((f->access & LIMEN_ACCESS_EXEC) || pos.level == 1)
-			level = 1;
-		else
-			access &= ~LIMEN_MEM_EXEC;
-	}
-
+	level = shape(vm, f, pos.level, &access);
 	/* another vCPU may have been here with more rights */
 	if (npt_pos_is_leaf(&vm->npt, &pos) && pos.level >= level &&
 	    !(access & ~npt_leaf_access(vm->npt.fmt, pos.pte)))
 		return 0;
 
-	hpa &= ~(npt_size(level) - 1);
-	ret = npt_map(&vm->npt, cache, f->gpa & ~(npt_size(level) - 1),
-		      npt_make_leaf(vm->npt.fmt, hpa, access, level), level,
-		      freed);
-	if (level == 1 && ret >= 0)
-		npt_map_around(vm, &f->range, f->gpa);
+	mask = npt_size(level) - 1;
+	leaf = level == 1 ? npt_log_leaf(vm, &f->range, hpa, access) :
+			    npt_make_leaf(vm->npt.fmt, hpa & ~mask, access, level);
+	ret = npt_map(&vm->npt, cache, f->gpa & ~mask, leaf, level, freed);
+	if (ret < 0 || level > 1)
+		return ret;
+	/* here the guest goes on with its write without another exit */
+	if (vm->npt.way == NPT_WAY_WP && (f->access & LIMEN_ACCESS_WRITE))
+		npt_log_mark(vm, f->gpa);
+	npt_map_around(vm, &f->range, f->gpa, hpa, f->writable);
 	return ret;
 }
 

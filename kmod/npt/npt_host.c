@@ -12,6 +12,7 @@
 #include <linux/pgtable.h>
 
 #include "../limen.h"
+#include "npt_dirty.h"
 #include "npt_host.h"
 #include "npt_table.h"
 
@@ -99,16 +100,18 @@ static u32 host_access(pte_t pte)
 	return LIMEN_MEM_READ | LIMEN_MEM_EXEC;
 }
 
-/* What was mapped unasked does not count as used: the CPU says when it is */
-static void map_one(struct limen_vm *vm, const struct limen_mem_range *r, u64 *entry,
-		    pte_t pte)
+/*
+ * A leaf with more rights than are there; it is for the same page. What was mapped
+ * unasked does not count as used: the CPU says when it is.
+ */
+static void map_one(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa,
+		    u64 *entry, u64 hpa, u32 access)
 {
 	const struct npt_format *fmt = vm->npt.fmt;
-	u32 access = host_access(pte) & r->flags;
 
-	if (access)
-		WRITE_ONCE(*entry, npt_make_leaf(fmt, (u64)pte_pfn(pte) << PAGE_SHIFT,
-						 access, 1) & ~fmt->accessed);
+	access = npt_log_rights(vm, r, gpa, access & r->flags, false);
+	if (access & ~npt_leaf_access(fmt, *entry))
+		WRITE_ONCE(*entry, npt_log_leaf(vm, r, hpa, access) & ~fmt->accessed);
 }
 
 /**
@@ -116,33 +119,41 @@ static void map_one(struct limen_vm *vm, const struct limen_mem_range *r, u64 *e
  * @vm: the VM
  * @r: the range of @gpa
  * @gpa: a page with a leaf of level 1
+ * @hpa: where it is
+ * @writable: by the host
  *
  * A first pass over memory that the host has then faults once for NPT_AROUND pages.
- * Nothing is brought in, and no copy-on-write is broken.
+ * Nothing is brought in, and no copy-on-write is broken. A large page of the host's
+ * is mapped in small ones where writes are logged.
  *
  * Context: vm->mmu_lock.
  */
-void npt_map_around(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa)
+void npt_map_around(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa,
+		    u64 hpa, bool writable)
 {
-	u64 from = gpa & ~(NPT_AROUND * PAGE_SIZE - 1);
-	u64 to = min(from + NPT_AROUND * PAGE_SIZE, r->gpa + r->len);
+	u64 from = max(gpa & ~(NPT_AROUND * PAGE_SIZE - 1), r->gpa);
+	u64 to = min((gpa | (NPT_AROUND * PAGE_SIZE - 1)) + 1, r->gpa + r->len);
+	u32 all = writable ? NPT_RIGHTS : NPT_RIGHTS & ~LIMEN_MEM_WRITE;
 	u64 hva = r->hva + (gpa - r->gpa), at;
 	struct npt_pos pos = npt_walk(&vm->npt, gpa, 1);
-	u64 *table = pos.ptep - npt_index(gpa, 1);
+	u64 *entry = pos.ptep - ((gpa - from) >> PAGE_SHIFT);
 	unsigned long flags;
+	int level;
 	pmd_t pmd;
 
-	from = max(from, r->gpa);
 	local_irq_save(flags);
-	if (pos.level == 1 && host_entry(vm->mm, hva, &pmd) == 1) {
-		for (; from < to; from += PAGE_SIZE) {
-			u64 *entry = &table[npt_index(from, 1)];
+	level = pos.level == 1 ? host_entry(vm->mm, hva, &pmd) : 0;
+	for (; level && from < to; from += PAGE_SIZE, entry++) {
+		at = hva + (from - gpa);
+		if ((at ^ hva) & PMD_MASK || npt_is_invalidating(vm, at))
+			continue;
+		if (level > 1) {
+			map_one(vm, r, from, entry, hpa + (at - hva), all);
+		} else if (!(*entry & vm->npt.fmt->present)) {
+			pte_t pte = ptep_get(pte_offset_kernel(&pmd, at));
 
-			at = hva + (from - gpa);
-			if (*entry & vm->npt.fmt->present ||
-			    (at ^ hva) & PMD_MASK || npt_is_invalidating(vm, at))
-				continue;
-			map_one(vm, r, entry, ptep_get(pte_offset_kernel(&pmd, at)));
+			map_one(vm, r, from, entry, (u64)pte_pfn(pte) << PAGE_SHIFT,
+				host_access(pte));
 		}
 	}
 	local_irq_restore(flags);

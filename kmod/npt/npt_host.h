@@ -11,6 +11,7 @@ struct limen_mem_range;
 
 int npt_host_level(struct mm_struct *mm, unsigned long hva);
 bool npt_is_invalidating(const struct limen_vm *vm, u64 hva);
-void npt_map_around(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa);
+void npt_map_around(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa,
+		    u64 hpa, bool writable);
 
 #endif

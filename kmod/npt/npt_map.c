@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "../limen.h"
+#include "npt_dirty.h"
 #include "npt_table.h"
 
 static void *table_alloc(void)
@@ -165,6 +166,31 @@ static bool must_flush(const struct npt_format *fmt, u64 old, u64 new)
 	return (old & fmt->present) && (lost || ((old ^ new) & NPT_ADDR));
 }
 
+/* Are there dirty bits that must not get lost? */
+static bool has_marks(const struct npt *npt)
+{
+	return npt->way == NPT_WAY_AD && npt->nr_logs;
+}
+
+/*
+ * Put another entry in the place of a leaf. A CPU that sets a dirty bit looks whether
+ * the entry is still the one it used: what is read here is the last word.
+ */
+static u64 leaf_swap(struct npt *npt, u64 *ptep, u64 new, u64 gpa, int level)
+{
+	u64 old;
+
+	if (!has_marks(npt) || level > 1) {
+		old = *ptep;
+		WRITE_ONCE(*ptep, new);
+		return old;
+	}
+	old = xchg(ptep, new);
+	if (npt_leaf_is_dirty(npt, old))
+		npt_log_mark(container_of(npt, struct limen_vm, npt), gpa);
+	return old;
+}
+
 /**
  * npt_map() - link a leaf
  * @npt: the table
@@ -197,10 +223,9 @@ int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
 	}
 
 	ptep = &table[npt_index(gpa, level)];
-	old = *ptep;
-	if (old == leaf)
+	if (*ptep == leaf)
 		return 0;
-	WRITE_ONCE(*ptep, leaf);
+	old = leaf_swap(npt, ptep, leaf, gpa, level);
 	if (npt_is_table(npt->fmt, old, level)) {
 		subtree_retire(npt, old, level, freed);
 		return 1;
@@ -212,7 +237,7 @@ static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
 			u64 start, u64 end, struct list_head *freed)
 {
 	u64 size = npt_size(level);
-	bool flush = false;
+	bool flush = false, part;
 	unsigned int i = start > base ? (start - base) >> npt_shift(level) : 0;
 
 	for (; i < 512; i++) {
@@ -223,13 +248,14 @@ static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
 			break;
 		if (!(pte & npt->fmt->present))
 			continue;
-		if (npt_is_table(npt->fmt, pte, level) &&
-		    (from < start || from + size > end)) {
+		part = from < start || from + size > end;
+		/* dirty bits are in the leaves: these go first, one by one */
+		if (npt_is_table(npt->fmt, pte, level) && (part || has_marks(npt)))
 			flush |= unmap_level(npt, npt_table_of(pte), level - 1,
 					     from, start, end, freed);
+		if (npt_is_table(npt->fmt, pte, level) && part)
 			continue;
-		}
-		WRITE_ONCE(table[i], 0);
+		leaf_swap(npt, &table[i], 0, from, level);
 		subtree_retire(npt, pte, level, freed);
 		flush = true;
 	}

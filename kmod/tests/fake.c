@@ -387,6 +387,11 @@ void npt_flush_all(struct limen_vm *vm)
 	fake.npt_flushes++;
 }
 
+void npt_kick_all(struct limen_vm *vm)
+{
+	fake.npt_kicks++;
+}
+
 bool npt_map_apic(struct limen_vm *vm)
 {
 	return false;

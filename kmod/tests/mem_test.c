@@ -88,7 +88,8 @@ static void what_is_no_range_is_refused(struct kunit *test)
 	} while (0)
 	BAD(flags = 0);
 	BAD(flags = LIMEN_MEM_WRITE);
-	BAD(flags = 8 | RWX);
+	BAD(flags = 16 | RWX);
+	BAD(flags = RWX | LIMEN_MEM_LOG; r.len = LIMEN_MAX_LOG + PAGE_SIZE; r.gpa = 0);
 	BAD(gpa = 1);
 	BAD(hva = 1);
 	BAD(len = 0);

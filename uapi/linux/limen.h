@@ -45,6 +45,8 @@
 #define LIMEN_MAX_IRQFDS	1024	/* per VM */
 #define LIMEN_MAX_IOEVENTFDS	1024	/* per VM */
 #define LIMEN_MAX_HALT_POLL	1000000	/* ns */
+#define LIMEN_MAX_LOG		(1ull << 40)	/* bytes of a range with LIMEN_MEM_LOG */
+#define LIMEN_MAX_DIRTY		(1ull << 36)	/* bytes in one LIMEN_DIRTY */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -65,6 +67,7 @@
 #define LIMEN_IRQFD		_IO(LIMEN_IOCTL, 0x27)	/* struct limen_irqfd */
 #define LIMEN_IOEVENTFD		_IO(LIMEN_IOCTL, 0x28)	/* struct limen_ioeventfd */
 #define LIMEN_HALT_POLL		_IO(LIMEN_IOCTL, 0x2d)	/* struct limen_halt_poll */
+#define LIMEN_DIRTY		_IO(LIMEN_IOCTL, 0x30)	/* struct limen_dirty */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -199,7 +202,9 @@ struct limen_vm_create {
  * struct limen_range - a range of guest-physical memory
  * @size:  in: sizeof(struct limen_range)
  * @flags: LIMEN_MEM_READ, _WRITE, _EXEC. READ is required with WRITE; EXEC without it
- *         gives EOPNOTSUPP where there is no capability "ept-execute-only"
+ *         gives EOPNOTSUPP where there is no capability "ept-execute-only".
+ *         LIMEN_MEM_LOG: keep a log of the pages that are written, see &struct
+ *         limen_dirty; EINVAL if @len is above LIMEN_MAX_LOG
  * @gpa:   first guest-physical address, a multiple of 4096
  * @len:   bytes, a multiple of 4096, not 0
  * @hva:   first address in the VMM, a multiple of 4096 (MAP only, else 0)
@@ -224,6 +229,47 @@ struct limen_range {
 #define LIMEN_MEM_READ		(1u << 0)
 #define LIMEN_MEM_WRITE		(1u << 1)
 #define LIMEN_MEM_EXEC		(1u << 2)
+#define LIMEN_MEM_LOG		(1u << 3)
+
+/**
+ * struct limen_dirty - which pages of a range with LIMEN_MEM_LOG were written
+ * @size:   in: sizeof(struct limen_dirty)
+ * @op:     LIMEN_DIRTY_*
+ * @gpa:    first page, a multiple of 4096
+ * @len:    bytes, a multiple of 4096, not 0, at most LIMEN_MAX_DIRTY, all in one range
+ *          with a log (ENOENT)
+ * @bitmap: pointer to a bit for each page, in 64-bit words: bit 0 of the first is the
+ *          page at @gpa. 0 with _MARK
+ * @count:  in: 0; out: bits that are set in @bitmap
+ *
+ * The log of a range begins empty when LIMEN_MAP or LIMEN_PROTECT gives it the flag,
+ * and ends when LIMEN_PROTECT takes it away; LIMEN_PROTECT with other rights keeps it.
+ *
+ * _GET tells which pages were written since they were cleared last, and _GET_AND_CLEAR
+ * makes them count as clean with that. _CLEAR does so for the pages set in @bitmap. A
+ * write that was done when the call began is told; one during _GET_AND_CLEAR or
+ * _CLEAR is told by it, or by the next call. Copy a page after it was cleared, not
+ * before. With EFAULT nothing is forgotten.
+ *
+ * Written means: by a vCPU, by the CPU on the guest's behalf (a walk of the guest's
+ * page tables counts as a write to them), and by the module (paravirtual clock, steal
+ * time, PV EOI, instructions that it finishes). Where the VMM writes to guest memory
+ * itself, with its own instructions or with read(2) and the like, nobody sees it:
+ * _MARK, after the write, puts the pages in the log.
+ */
+struct limen_dirty {
+	__u32 size;
+	__u32 op;
+	__u64 gpa;
+	__u64 len;
+	__u64 bitmap;
+	__u64 count;
+};
+
+#define LIMEN_DIRTY_GET			0
+#define LIMEN_DIRTY_GET_AND_CLEAR	1
+#define LIMEN_DIRTY_CLEAR		2
+#define LIMEN_DIRTY_MARK		3
 
 /**
  * struct limen_vcpu_create - make a vCPU; the call returns its descriptor
