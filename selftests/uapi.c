@@ -306,8 +306,8 @@ TEST_F(uapi, map_refuses_bad_ranges)
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, (void *)0xffff888000000000ull, 4096, RWX));
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 0));
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_WRITE));
-	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_EXEC));
-	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 8 | RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_LOG));
+	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 16 | RWX));
 	EXPECT_EQ(0, vm_map(vm, end - 4096, m, 4096, RWX));
 	EXPECT_EQ(0, vm_unmap(vm, end - 4096, 4096));
 }
