@@ -13,8 +13,8 @@
  * process. Lengths are in bytes.
  *
  * Threads: one thread per vCPU runs it; limen_vcpu_kick(), limen_msi(),
- * limen_extint(), limen_irqfd_*() and limen_ioeventfd_*() may be called from any
- * thread. Ranges of memory and of a bus
+ * limen_extint(), limen_irqfd_*(), limen_ioeventfd_*() and limen_dirty_*() may be
+ * called from any thread. Ranges of memory and of a bus
  * may be added while vCPUs run.
  */
 #ifndef LIBLIMEN_H
@@ -151,6 +151,30 @@ void *limen_gpa_ptr(struct limen_vm *vm, uint64_t gpa, uint64_t len, bool write)
 int limen_gpa_read(struct limen_vm *vm, uint64_t gpa, void *buf, uint64_t len);
 int limen_gpa_write(struct limen_vm *vm, uint64_t gpa, const void *buf,
 		    uint64_t len);
+
+/**
+ * limen_dirty_get() - which pages of a range with LIMEN_MEM_LOG were written
+ * @gpa: @len: all in one range with a log, multiples of 4096
+ * @clear:  they count as clean from now on: copy them now
+ * @bitmap: out: a bit for each page, in @len / 4096 / 64 words, rounded up
+ * @count:  out: bits that are set; may be NULL
+ *
+ * Return: 0; -ENOENT without such a log, -ENOTTY if the module is older than this call.
+ */
+int limen_dirty_get(struct limen_vm *vm, uint64_t gpa, uint64_t len, bool clear,
+		    uint64_t *bitmap, uint64_t *count);
+/** limen_dirty_clear() - the pages set in @bitmap count as clean */
+int limen_dirty_clear(struct limen_vm *vm, uint64_t gpa, uint64_t len,
+		      const uint64_t *bitmap);
+/**
+ * limen_dirty_mark() - this process has written to guest memory itself
+ * @gpa: any address; @len: bytes, 0 for none
+ *
+ * To be called after every write through limen_gpa_ptr() or another mapping of guest
+ * memory, read(2) into it included: the module does not see these. limen_gpa_write()
+ * and the completion of exits do it themselves. Where no log is, nothing happens.
+ */
+int limen_dirty_mark(struct limen_vm *vm, uint64_t gpa, uint64_t len);
 
 /** limen_msi() - deliver an interrupt message; returns how many vCPUs took it */
 int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data);

@@ -318,7 +318,7 @@ int limen_gpa_write(struct limen_vm *vm, uint64_t gpa, const void *buf,
 	if (!p)
 		return -EFAULT;
 	memcpy(p, buf, len);
-	return 0;
+	return limen_dirty_mark(vm, gpa, len);
 }
 
 int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data)

@@ -143,6 +143,16 @@ static int fake_ioeventfd(const struct limen_ioeventfd *arg)
 	return 0;
 }
 
+static int fake_dirty(struct limen_dirty *arg)
+{
+	fake.dirty = *arg;
+	fake.dirties++;
+	if (arg->op == LIMEN_DIRTY_GET || arg->op == LIMEN_DIRTY_GET_AND_CLEAR)
+		*(uint64_t *)(uintptr_t)arg->bitmap = 5;
+	arg->count = 2;
+	return 0;
+}
+
 static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct limen_info *info = arg;
@@ -175,6 +185,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		if (!fake.no_eventfds)
 			return fake_ioeventfd(arg);
 		break;
+	case LIMEN_DIRTY: return fake_dirty(arg);
 	case LIMEN_KICK:
 		fake.kicks++;
 		return 0;
