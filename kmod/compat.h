@@ -245,13 +245,13 @@ static inline void limen_shrinker_destroy(struct shrinker *s)
 }
 #endif
 
-/* No mprotect() makes this mapping executable later. */
-static inline void limen_vma_never_exec(struct vm_area_struct *vma)
+/* No mprotect() gives this mapping these rights (VM_MAY*) later. */
+static inline void limen_vma_never(struct vm_area_struct *vma, unsigned long may)
 {
 #ifdef LIMEN_HAVE_VM_FLAGS_CLEAR
-	vm_flags_clear(vma, VM_MAYEXEC);
+	vm_flags_clear(vma, may);
 #else
-	vma->vm_flags &= ~VM_MAYEXEC;
+	vma->vm_flags &= ~may;
 #endif
 }
 

@@ -3,6 +3,7 @@
  * LIMEN_DIRTY: what of a range with LIMEN_MEM_LOG was written. The bits are kept and
  * the tables changed by npt/npt_dirty.c; here is the call, and the choice of the way.
  */
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -15,6 +16,7 @@
 #include "mem.h"
 #include "npt/npt_dirty.h"
 #include "npt/npt_mmu.h"
+#include "npt/npt_ring.h"
 
 /* So many pages while the lock is held */
 #define STEP		4096
@@ -140,13 +142,19 @@ static void take(struct limen_vm *vm, struct pages *p, u32 op)
 /* Pages written by the VMM, or taken and then not given away */
 static void mark(struct limen_vm *vm, const struct pages *p)
 {
-	u64 i;
+	u64 i, n;
 
-	for (i = 0; i < p->n; i++) {
-		if (!p->bits || test_bit(i, p->bits))
-			set_bit(p->first + i, p->range.log);
-		if (!(i % STEP))
-			cond_resched();
+	for (i = 0; i < p->n; i += n) {
+		u64 end = min_t(u64, p->n, i + STEP), k;
+
+		n = STEP;
+		spin_lock(&vm->mmu_lock);
+		for (k = i; k < end; k++)
+			if (!p->bits || test_bit(k, p->bits))
+				npt_log_mark(vm, NULL, p->range.gpa +
+					     ((p->first + k) << PAGE_SHIFT));
+		spin_unlock(&vm->mmu_lock);
+		cond_resched();
 	}
 }
 
@@ -208,5 +216,60 @@ int limen_dirty_call(struct limen_vm *vm, struct limen_dirty *arg)
 		up_read(&vm->mem_sem);
 	}
 	kvfree(p.bits);
+	return err;
+}
+
+/**
+ * limen_dirty_ring() - LIMEN_DIRTY_RING
+ * @vcpu: the vCPU
+ * @arg: the call's argument
+ *
+ * Context: vcpu->lock.
+ * Return: errno.
+ */
+int limen_dirty_ring(struct limen_vcpu *vcpu, const struct limen_dirty_ring_create *arg)
+{
+	if (!is_power_of_2(arg->entries) || arg->entries < LIMEN_RING_MIN ||
+	    arg->entries > LIMEN_RING_MAX)
+		return -EINVAL;
+	/* there a page is not known to be dirty before somebody looks */
+	if (vcpu->vm->npt.way == NPT_WAY_AD)
+		return -EOPNOTSUPP;
+	return npt_ring_create(vcpu, arg->entries);
+}
+
+/**
+ * limen_dirty_taken() - LIMEN_DIRTY_TAKEN
+ * @vcpu: the vCPU, which may be running
+ * @arg: the call's argument
+ *
+ * Context: may sleep.
+ * Return: errno.
+ */
+int limen_dirty_taken(struct limen_vcpu *vcpu, const struct limen_dirty_taken *arg)
+{
+	struct limen_vm *vm = vcpu->vm;
+	/* pairs with the release in npt_ring_create() */
+	struct npt_ring *ring = smp_load_acquire(&vcpu->ring);
+	u32 left = arg->count, n;
+	bool flush;
+	int err;
+
+	if (!ring)
+		return -ENOENT;
+	spin_lock(&vm->mmu_lock);
+	npt_log_drain_all(vm);
+	err = left > ring->head - ring->tail ? -EINVAL : 0;
+	spin_unlock(&vm->mmu_lock);
+	for (; left && !err; left -= n) {
+		n = min_t(u32, left, STEP);
+		flush = false;
+		spin_lock(&vm->mmu_lock);
+		err = npt_ring_take(vm, ring, n, &flush);
+		if (flush)
+			npt_flush_all(vm);
+		spin_unlock(&vm->mmu_lock);
+		cond_resched();
+	}
 	return err;
 }

@@ -6,10 +6,15 @@
 #include "npt/npt.h"
 
 struct limen_vm;
+struct limen_vcpu;
 struct limen_dirty;
+struct limen_dirty_ring_create;
+struct limen_dirty_taken;
 
 int limen_dirty_init(void);
 enum npt_way limen_dirty_way(void);
 int limen_dirty_call(struct limen_vm *vm, struct limen_dirty *arg);
+int limen_dirty_ring(struct limen_vcpu *vcpu, const struct limen_dirty_ring_create *arg);
+int limen_dirty_taken(struct limen_vcpu *vcpu, const struct limen_dirty_taken *arg);
 
 #endif

@@ -36,6 +36,7 @@ struct svm_vm;
 struct svm_vcpu;
 struct limen_fpu;
 struct limen_ioevents;
+struct npt_ring;
 struct file;
 
 /* MSRs that live in the CPU, or in its control structure, while a guest runs */
@@ -62,6 +63,8 @@ struct limen_spot {
 	u64 gen;
 	unsigned long *log;	/* of its range, or NULL */
 	u64 bit;		/* in it */
+	u64 gpa;
+	bool late;		/* no ring knows yet that the bit was set */
 };
 
 /* Other MSRs that only hold a value */
@@ -187,6 +190,7 @@ struct limen_vcpu {
 	 */
 	u64 *pml;			/* (i) */
 	u16 nr_pml;
+	struct npt_ring *ring;		/* set once, (m: mmu_lock); or NULL */
 
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;

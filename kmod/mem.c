@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "npt/npt_dirty.h"
 #include "npt/npt_mmu.h"
+#include "npt/npt_ring.h"
 #include "posted_irq/pi_vapic.h"
 
 #define MEM_RIGHTS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
@@ -288,7 +289,7 @@ static void note_write(struct limen_vm *vm, u64 gpa)
 	if (!READ_ONCE(vm->npt.nr_logs))
 		return;
 	spin_lock(&vm->mmu_lock);
-	npt_log_mark(vm, gpa);
+	npt_log_mark(vm, NULL, gpa);
 	spin_unlock(&vm->mmu_lock);
 }
 
@@ -431,6 +432,7 @@ int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *
 	WRITE_ONCE(spot->hva, 0);
 	WRITE_ONCE(spot->log, r.log);
 	WRITE_ONCE(spot->bit, (gpa - r.gpa) >> PAGE_SHIFT);
+	WRITE_ONCE(spot->gpa, gpa);
 	WRITE_ONCE(vm->has_spots, true);
 	WRITE_ONCE(spot->gen, vm->mem_gen);
 	WRITE_ONCE(spot->hva, (unsigned long)p);
@@ -472,8 +474,8 @@ int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *bu
  * @buf: kernel memory
  * @len: bytes, as looked up
  */
-int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
-		     const void *buf, size_t len)
+int limen_spot_write(struct limen_vm *vm, struct limen_spot *spot, const void *buf,
+		     size_t len)
 {
 	void __user *p = spot_hva(vm, spot);
 	int err;
@@ -482,7 +484,26 @@ int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
 		return -EFAULT;
 	err = copy_to_user_nofault(p, buf, len) ? -EFAULT : 0;
 	/* the log lives as long as the range, see retire_spots() */
-	if (spot->log)
-		set_bit(spot->bit, spot->log);
+	if (spot->log && !test_and_set_bit(spot->bit, spot->log))
+		WRITE_ONCE(spot->late, true);
 	return err;
+}
+
+/**
+ * limen_spot_settle() - what limen_spot_write() could not do without a lock
+ * @vcpu: whose spot it is
+ * @spot: the spot
+ *
+ * Context: the vCPU's thread, no window open.
+ */
+void limen_spot_settle(struct limen_vcpu *vcpu, struct limen_spot *spot)
+{
+	struct limen_vm *vm = vcpu->vm;
+
+	if (likely(!READ_ONCE(spot->late)))
+		return;
+	WRITE_ONCE(spot->late, false);
+	spin_lock(&vm->mmu_lock);
+	npt_ring_push(vm, vcpu, spot->gpa);
+	spin_unlock(&vm->mmu_lock);
 }

@@ -27,7 +27,8 @@ int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *
 /* vCPU thread, IRQs off; never sleep. 0 or -EFAULT: not now. */
 int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *buf,
 		    size_t len);
-int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
-		     const void *buf, size_t len);
+int limen_spot_write(struct limen_vm *vm, struct limen_spot *spot, const void *buf,
+		     size_t len);
+void limen_spot_settle(struct limen_vcpu *vcpu, struct limen_spot *spot);
 
 #endif

@@ -64,6 +64,7 @@ struct npt {
 	unsigned long nr_tables;
 	enum npt_way way;	/* (i) */
 	u32 nr_logs;		/* ranges with a log */
+	u32 nr_rings;		/* vCPUs with a ring */
 };
 
 /* Pages for tables, filled where sleeping is allowed, used under the lock */

@@ -21,6 +21,7 @@
 #include "../mem.h"
 #include "npt_dirty.h"
 #include "npt_mmu.h"
+#include "npt_ring.h"
 #include "npt_table.h"
 
 #define PML_ENTRIES	512
@@ -28,18 +29,20 @@
 /**
  * npt_log_mark() - this page was written
  * @vm: the VM
+ * @vcpu: who wrote, or NULL
  * @gpa: any address in it; nothing happens where no log is
  *
  * After the write: who takes the bit before must find it again.
  *
  * Context: vm->mmu_lock.
  */
-void npt_log_mark(struct limen_vm *vm, u64 gpa)
+void npt_log_mark(struct limen_vm *vm, struct limen_vcpu *vcpu, u64 gpa)
 {
 	struct limen_mem_range r;
 
-	if (limen_mem_find(vm, gpa, &r) && r.log)
-		set_bit((gpa - r.gpa) >> PAGE_SHIFT, r.log);
+	if (limen_mem_find(vm, gpa, &r) && r.log &&
+	    !test_and_set_bit((gpa - r.gpa) >> PAGE_SHIFT, r.log))
+		npt_ring_push(vm, vcpu, gpa);
 }
 
 /**
@@ -167,13 +170,30 @@ bool npt_log_clear(struct limen_vm *vm, const struct limen_mem_range *r, u64 fir
 	return flush;
 }
 
+/**
+ * npt_log_forget() - this page counts as clean
+ * @vm: the VM
+ * @gpa: of the page; nothing happens where no log is
+ *
+ * Context: vm->mmu_lock.
+ * Return: as npt_log_get().
+ */
+bool npt_log_forget(struct limen_vm *vm, u64 gpa)
+{
+	struct limen_mem_range r;
+
+	return limen_mem_find(vm, gpa, &r) && r.log &&
+	       test_and_clear_bit((gpa - r.gpa) >> PAGE_SHIFT, r.log) &&
+	       rearm(vm, gpa);
+}
+
 /* Under vm->mmu_lock, @vcpu is outside. The CPU fills the buffer from its end. */
 static void drain(struct limen_vcpu *vcpu)
 {
 	unsigned int n = min_t(unsigned int, vcpu->nr_pml, PML_ENTRIES);
 
 	for (; n; n--)
-		npt_log_mark(vcpu->vm, vcpu->pml[PML_ENTRIES - n]);
+		npt_log_mark(vcpu->vm, vcpu, vcpu->pml[PML_ENTRIES - n]);
 	/* read before it is empty; its thread then enters, and the CPU writes */
 	smp_store_release(&vcpu->nr_pml, 0);
 }

@@ -16,7 +16,8 @@ static inline bool npt_leaf_is_dirty(const struct npt *npt, u64 pte)
 	return (pte & npt->fmt->present) && (pte & npt->fmt->dirty);
 }
 
-void npt_log_mark(struct limen_vm *vm, u64 gpa);
+void npt_log_mark(struct limen_vm *vm, struct limen_vcpu *vcpu, u64 gpa);
+bool npt_log_forget(struct limen_vm *vm, u64 gpa);
 u32 npt_log_rights(struct limen_vm *vm, const struct limen_mem_range *r, u64 gpa,
 		   u32 access, bool write);
 u64 npt_log_leaf(struct limen_vm *vm, const struct limen_mem_range *r, u64 hpa,

@@ -20,6 +20,7 @@
 
 struct fault {
 	/* inputs */
+	struct limen_vcpu *vcpu;
 	u64 gpa;
 	u32 access;		/* LIMEN_ACCESS_* */
 	/* derived */
@@ -169,7 +170,7 @@ static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 		return ret;
 	/* here the guest goes on with its write without another exit */
 	if (vm->npt.way == NPT_WAY_WP && (f->access & LIMEN_ACCESS_WRITE))
-		npt_log_mark(vm, f->gpa);
+		npt_log_mark(vm, f->vcpu, f->gpa);
 	npt_map_around(vm, &f->range, f->gpa, hpa, f->writable);
 	return ret;
 }
@@ -217,7 +218,9 @@ out:
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
 	struct limen_vm *vm = vcpu->vm;
-	struct fault f = { .gpa = gpa & PAGE_MASK, .access = access };
+	struct fault f = {
+		.vcpu = vcpu, .gpa = gpa & PAGE_MASK, .access = access,
+	};
 	int err;
 
 	do {

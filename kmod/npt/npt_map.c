@@ -187,7 +187,7 @@ static u64 leaf_swap(struct npt *npt, u64 *ptep, u64 new, u64 gpa, int level)
 	}
 	old = xchg(ptep, new);
 	if (npt_leaf_is_dirty(npt, old))
-		npt_log_mark(container_of(npt, struct limen_vm, npt), gpa);
+		npt_log_mark(container_of(npt, struct limen_vm, npt), NULL, gpa);
 	return old;
 }
 

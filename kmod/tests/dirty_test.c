@@ -3,6 +3,7 @@
 #include <linux/prandom.h>
 
 #include "../npt/npt_dirty.c"
+#include "../npt/npt_ring.c"
 #include "fake.h"
 
 #define RWX	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
@@ -75,7 +76,7 @@ static void fault(struct kunit *test, struct world *w, u32 page, bool write)
 					 npt_log_leaf(w->vm, w->r, page * PAGE_SIZE, access),
 					 1, &w->freed));
 	if (write && w->vm->npt.way == NPT_WAY_WP)
-		npt_log_mark(w->vm, gpa_of(page));
+		npt_log_mark(w->vm, NULL, gpa_of(page));
 }
 
 /* SDM Vol. 3, "Page-Modification Logging": when the dirty flag is set, from 511 down */
@@ -174,7 +175,7 @@ static void a_flush_is_asked_for_when_a_write_could_go_unseen(struct kunit *test
 		KUNIT_EXPECT_TRUE(test, npt_log_get(vm, w->r, 0, PAGES, w->out, true));
 		KUNIT_EXPECT_FALSE(test, npt_log_get(vm, w->r, 0, PAGES, w->out, true));
 		/* marked by the VMM: no CPU has it */
-		npt_log_mark(vm, gpa_of(9));
+		npt_log_mark(vm, NULL, gpa_of(9));
 		KUNIT_EXPECT_FALSE(test, npt_log_get(vm, w->r, 0, PAGES, w->out, true));
 		spin_unlock(&vm->mmu_lock);
 	}
@@ -285,7 +286,7 @@ static void log_agrees_with_the_model(struct kunit *test)
 					fault(test, w, page, false);
 				break;
 			case 11:
-				npt_log_mark(w->vm, gpa_of(page));
+				npt_log_mark(w->vm, NULL, gpa_of(page));
 				__set_bit(page, model);
 				break;
 			case 12:
@@ -305,6 +306,90 @@ static void log_agrees_with_the_model(struct kunit *test)
 	}
 }
 
+static int push(struct world *w, u32 page)
+{
+	u32 before = w->vcpu->ring->head;
+
+	spin_lock(&w->vm->mmu_lock);
+	npt_log_mark(w->vm, w->vcpu, gpa_of(page) + 123);
+	spin_unlock(&w->vm->mmu_lock);
+	return w->vcpu->ring->head - before;
+}
+
+static void ring_gets_a_page_once_until_it_was_taken(struct kunit *test)
+{
+	struct world *w = world(test, NPT_WAY_WP);
+	struct npt_ring *ring;
+	bool flush = false;
+
+	KUNIT_ASSERT_EQ(test, npt_ring_create(w->vcpu, 1024), 0);
+	KUNIT_EXPECT_EQ(test, npt_ring_create(w->vcpu, 1024), -EEXIST);
+	ring = w->vcpu->ring;
+	KUNIT_EXPECT_EQ(test, push(w, 4), 1);
+	KUNIT_EXPECT_EQ(test, push(w, 4), 0);
+	KUNIT_EXPECT_EQ(test, push(w, 5), 1);
+	KUNIT_EXPECT_EQ(test, ring->shared->head, 2u);
+	KUNIT_EXPECT_EQ(test, *entry_of(ring, 0), gpa_of(4));
+	KUNIT_EXPECT_EQ(test, *entry_of(ring, 1), gpa_of(5));
+	KUNIT_EXPECT_EQ(test, npt_ring_take(w->vm, ring, 3, &flush), -EINVAL);
+	KUNIT_EXPECT_EQ(test, npt_ring_take(w->vm, ring, 1, &flush), 0);
+	KUNIT_EXPECT_EQ(test, ring->shared->tail, 1u);
+	/* page 4 is out of the log, and may come again */
+	KUNIT_EXPECT_EQ(test, 1, bitmap_weight(get(w, 0, PAGES, false), PAGES));
+	KUNIT_EXPECT_EQ(test, push(w, 4), 1);
+	KUNIT_EXPECT_EQ(test, push(w, 5), 0);
+	/* no leaf was there to be protected again */
+	KUNIT_EXPECT_FALSE(test, flush);
+	store(test, w, 9);
+	KUNIT_EXPECT_EQ(test, npt_ring_take(w->vm, ring, 3, &flush), 0);
+	KUNIT_EXPECT_TRUE(test, flush);
+}
+
+static void ring_is_full_before_anything_is_lost(struct kunit *test)
+{
+	struct world *w = world(test, NPT_WAY_PML);
+	struct npt_ring *ring;
+	bool flush;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, npt_ring_create(w->vcpu, 1024), 0);
+	ring = w->vcpu->ring;
+	/* around the end of the numbers */
+	ring->head = -700;
+	ring->tail = -700;
+	for (i = 0; i < 1024 && !npt_ring_is_full(ring); i++)
+		KUNIT_ASSERT_EQ(test, push(w, i), 1);
+	/* a whole buffer of the CPU's finds room */
+	KUNIT_EXPECT_LE(test, used(ring) + PML_ENTRIES, ring->entries);
+	for (; used(ring) < ring->entries; i++)
+		KUNIT_ASSERT_EQ(test, push(w, i), 1);
+	KUNIT_EXPECT_EQ(test, ring->shared->missed, 0u);
+	KUNIT_EXPECT_EQ(test, push(w, i), 0);
+	KUNIT_EXPECT_EQ(test, ring->shared->missed, 1u);
+	/* the log has it */
+	KUNIT_EXPECT_TRUE(test, test_bit(i, get(w, 0, PAGES, false)));
+	KUNIT_EXPECT_EQ(test, npt_ring_take(w->vm, ring, 1024, &flush), 0);
+	KUNIT_EXPECT_FALSE(test, npt_ring_is_full(ring));
+	KUNIT_EXPECT_EQ(test, 1, bitmap_weight(get(w, 0, PAGES, false), PAGES));
+}
+
+static void full_ring_ends_the_run_until_entries_were_taken(struct kunit *test)
+{
+	struct world *w = world(test, NPT_WAY_WP);
+	bool flush;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, npt_ring_create(w->vcpu, 1024), 0);
+	for (i = 0; i < 1024 && !npt_ring_is_full(w->vcpu->ring); i++)
+		push(w, i);
+	fake_long_mode(w->vcpu);
+	KUNIT_EXPECT_EQ(test, fake_run(test, w->vcpu), LIMEN_EXIT_DIRTY_FULL);
+	KUNIT_EXPECT_EQ(test, fake_run(test, w->vcpu), LIMEN_EXIT_DIRTY_FULL);
+	KUNIT_EXPECT_EQ(test, fake_cpu(w->vcpu)->nr_entered, 0);
+	npt_ring_take(w->vm, w->vcpu->ring, 1, &flush);
+	KUNIT_EXPECT_EQ(test, fake_run(test, w->vcpu), LIMEN_EXIT_UNKNOWN);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(written_page_is_told_until_it_is_cleared),
 	KUNIT_CASE(only_write_protection_costs_a_fault),
@@ -314,6 +399,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(full_buffer_counts_to_its_last_entry),
 	KUNIT_CASE(clear_forgets_what_it_names),
 	KUNIT_CASE(log_agrees_with_the_model),
+	KUNIT_CASE(ring_gets_a_page_once_until_it_was_taken),
+	KUNIT_CASE(ring_is_full_before_anything_is_lost),
+	KUNIT_CASE(full_ring_ends_the_run_until_entries_were_taken),
 	{}
 };
 

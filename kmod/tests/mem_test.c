@@ -12,6 +12,7 @@
 #define limen_mem_spot real_mem_spot
 #define limen_spot_read real_spot_read
 #define limen_spot_write real_spot_write
+#define limen_spot_settle real_spot_settle
 
 static int limen_user_cmpxchg32(void __user *ptr, u64 old, u64 new)
 {

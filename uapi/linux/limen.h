@@ -78,6 +78,8 @@
 #define LIMEN_TRANSLATE		_IO(LIMEN_IOCTL, 0x46)	/* struct limen_translate */
 #define LIMEN_APIC_ACCESS	_IO(LIMEN_IOCTL, 0x47)	/* struct limen_apic_access */
 #define LIMEN_STATS		_IO(LIMEN_IOCTL, 0x48)	/* struct limen_stats */
+#define LIMEN_DIRTY_RING	_IO(LIMEN_IOCTL, 0x50)	/* struct limen_dirty_ring_create */
+#define LIMEN_DIRTY_TAKEN	_IO(LIMEN_IOCTL, 0x51)	/* struct limen_dirty_taken */
 
 /* ---- the device ---------------------------------------------------------- */
 
@@ -734,6 +736,58 @@ struct limen_stats {
 	__u64 stats;
 };
 
+/**
+ * struct limen_dirty_ring_create - give a vCPU a ring of written pages
+ * @size:    in: sizeof(struct limen_dirty_ring_create)
+ * @entries: a power of two, LIMEN_RING_MIN to LIMEN_RING_MAX
+ *
+ * From now on each page that gets into the log of a range (LIMEN_MEM_LOG) gets an
+ * entry in the ring of the vCPU that has written it, or for which the module has; one
+ * that LIMEN_DIRTY_MARK names, in any. Pages that were in the log before get none.
+ * EEXIST if the vCPU has a ring; EOPNOTSUPP where writes are seen by dirty bits (module
+ * parameter dirty_log=ad). The ring ends with the vCPU.
+ */
+struct limen_dirty_ring_create {
+	__u32 size;
+	__u32 entries;
+};
+
+#define LIMEN_RING_MIN		1024
+#define LIMEN_RING_MAX		65536
+#define LIMEN_RING_OFFSET	0x10000	/* for mmap() of a vCPU: PROT_READ, MAP_SHARED */
+#define LIMEN_RING_ENTRIES	0x1000	/* in the mapping: __u64 entries, each a gpa */
+
+/**
+ * struct limen_dirty_ring - how the mapping begins; all of it is written by the module
+ * @head:    entries written, modulo 2^32. Read it with acquire semantics, then the
+ *           entries from @tail on, each at its number modulo @entries
+ * @tail:    entries taken
+ * @entries: size of the ring
+ * @missed:  pages in the log that found no room; LIMEN_DIRTY_GET tells them. The
+ *           vCPU's own writes are never among them: before there is no room for
+ *           them, LIMEN_RUN gives LIMEN_EXIT_DIRTY_FULL, again and again until
+ *           LIMEN_DIRTY_TAKEN has made some
+ */
+struct limen_dirty_ring {
+	__u32 head;
+	__u32 tail;
+	__u32 entries;
+	__u32 missed;
+};
+
+/**
+ * struct limen_dirty_taken - the oldest entries of a vCPU's ring were read
+ * @size:  in: sizeof(struct limen_dirty_taken)
+ * @count: how many; EINVAL if there are not so many
+ *
+ * Their pages count as clean, as with LIMEN_DIRTY_CLEAR; copy them afterwards. From any
+ * thread, also while the vCPU runs. ENOENT without a ring.
+ */
+struct limen_dirty_taken {
+	__u32 size;
+	__u32 count;
+};
+
 /* ---- the run page -------------------------------------------------------- */
 
 enum limen_user_exit {
@@ -752,6 +806,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
 	LIMEN_EXIT_UNKNOWN,	/* not explained, or its instruction not readable: @hw */
 	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
+	LIMEN_EXIT_DIRTY_FULL,	/* no room in &struct limen_dirty_ring */
 	LIMEN_NR_USER_EXIT,
 };
 
