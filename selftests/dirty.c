@@ -118,12 +118,19 @@ FIXTURE_SETUP(dirty)
 	NEED_DEVICE();
 	err = set_way(ways[variant->way]);
 	if (err == EOPNOTSUPP)
-		SKIP(return, "the CPU can't");
+		return;
 	ASSERT_EQ(0, err);
 	world(&self->vm, &self->p);
 	self->c = &self->vm.cpu[0];
 	self->b = vcpu_block(self->c);
 }
+
+/* What a setup says is not heard by the test */
+#define NEED_WAY()							\
+	do {								\
+		if (!self->c)						\
+			SKIP(return, "the CPU can't");			\
+	} while (0)
 
 FIXTURE_TEARDOWN(dirty)
 {
@@ -150,6 +157,7 @@ TEST_F(dirty, what_the_guest_wrote_is_told_page_by_page)
 	u64 model[WORDS] = {}, bits[WORDS + 1], rnd = seed(), count, sum = 0;
 	u32 page[300], round, i, n, bad = 0;
 
+	NEED_WAY();
 	for (round = 0; round < 20; round++) {
 		n = next_random(&rnd) % 300;
 		for (i = 0; i < n; i++) {
@@ -188,6 +196,7 @@ TEST_F(dirty, a_part_is_taken_and_the_rest_stays)
 	u64 bits[WORDS] = {}, which[1] = { 1 << 3 }, count;
 	u32 page[] = { 5, 64, 70, 77, 700 };
 
+	NEED_WAY();
 	ASSERT_EQ(GUEST_DONE, write_pages(self->c, page, 5));
 	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_GET_AND_CLEAR, 60, 11, bits, &count));
 	EXPECT_EQ(1 << 4 | 1 << 10, bits[0]);
@@ -210,6 +219,7 @@ TEST_F(dirty, every_page_in_one_run_is_told)
 	u64 bits[WORDS], count;
 	u32 page[PAGES], i;
 
+	NEED_WAY();
 	for (i = 0; i < PAGES; i++)
 		page[i] = (i * 7) % PAGES;
 	ASSERT_EQ(GUEST_DONE, write_pages(self->c, page, PAGES));
@@ -232,6 +242,7 @@ TEST_F(dirty, no_large_page_is_split_before_it_is_written)
 	u64 bits[16], count, faults;
 	u32 page = 700;
 
+	NEED_WAY();
 	if (madvise(p, 2 * MIB2, MADV_HUGEPAGE))
 		SKIP(return, "this kernel has no transparent huge pages");
 	memset(p, 1, 2 * MIB2);
@@ -243,9 +254,9 @@ TEST_F(dirty, no_large_page_is_split_before_it_is_written)
 	self->b->value[0] = 1024;
 	ASSERT_EQ(GUEST_DONE, START(read_all));
 	EXPECT_EQ(faults + 1, vcpu_stat(self->c, "exit_npf"));
-	/* the page tables and the code were written by the VMM: one fault */
+	/* one more fault for the list of pages, and one for the page */
 	ASSERT_EQ(GUEST_DONE, write_page(self->c, page));
-	EXPECT_GE(faults + 2, vcpu_stat(self->c, "exit_npf"));
+	EXPECT_EQ(faults + 3, vcpu_stat(self->c, "exit_npf"));
 	faults = vcpu_stat(self->c, "exit_npf");
 	/* nothing else was lost with the split */
 	self->b->value[0] = 1024;
@@ -268,7 +279,9 @@ TEST_F(dirty, a_copy_made_by_the_log_equals_the_memory)
 	u64 bits[4], n = 256, rounds = 0, copied = 0, i, end, bad = 0, count;
 	u8 *copy = pages(n << 12);
 	pthread_t thread[2];
+	void *ret;
 
+	NEED_WAY();
 	vm_vcpu(&self->vm, 1);
 	for (i = 0; i < 2; i++) {
 		struct vcpu *c = &self->vm.cpu[i];
@@ -293,16 +306,20 @@ TEST_F(dirty, a_copy_made_by_the_log_equals_the_memory)
 	}
 	for (i = 0; i < 2; i++)
 		try_ioctl(self->vm.cpu[i].fd, LIMEN_KICK, NULL);
-	for (i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
+	for (i = 0; i < 2; i++) {
+		pthread_join(thread[i], &ret);
+		EXPECT_EQ(LIMEN_EXIT_KICKED, (long)ret);
+	}
 	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_GET_AND_CLEAR, 0, n, bits, &count));
 	for (i = 0; i < n; i++) {
 		if (has(bits, i))
 			memcpy(copy + i * 4096, self->p + i * 4096, 4096);
 		bad += !!memcmp(copy + i * 4096, self->p + i * 4096, 4096);
 	}
-	TH_LOG("%lu rounds, %lu pages copied, %lu and %lu writes", rounds, copied,
-	       vcpu_block(&self->vm.cpu[0])->value[1], vcpu_block(&self->vm.cpu[1])->value[1]);
+	TH_LOG("%lu rounds, %lu pages copied, %lu and %lu writes, %lu and %lu faults", rounds,
+	       copied, vcpu_block(&self->vm.cpu[0])->value[1],
+	       vcpu_block(&self->vm.cpu[1])->value[1],
+	       vcpu_stat(&self->vm.cpu[0], "exit_npf"), vcpu_stat(&self->vm.cpu[1], "exit_npf"));
 	EXPECT_EQ(0, bad);
 	EXPECT_LT(1, rounds);
 	EXPECT_NE(0, vcpu_block(&self->vm.cpu[0])->value[1]);
@@ -322,6 +339,7 @@ TEST_F(dirty, the_kernels_own_writes_are_told)
 	struct limen_sregs s;
 	int i;
 
+	NEED_WAY();
 	ASSERT_EQ(GUEST_DONE, START(pv_on));
 	ASSERT_EQ(GUEST_DONE, START(nothing));
 	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_GET_AND_CLEAR, 0, PAGES, bits, &count));
@@ -352,6 +370,7 @@ TEST_F(dirty, what_the_vmm_marks_is_told)
 {
 	u64 bits[WORDS], count;
 
+	NEED_WAY();
 	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_MARK, 62, 3, NULL, NULL));
 	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_GET_AND_CLEAR, 0, PAGES, bits, &count));
 	EXPECT_EQ(3, count);
@@ -364,6 +383,7 @@ TEST_F(dirty, a_log_lives_as_long_as_its_flag)
 {
 	u64 bits[WORDS], count, len = PAGES << 12;
 
+	NEED_WAY();
 	ASSERT_EQ(GUEST_DONE, write_page(self->c, 9));
 	/* other rights: kept */
 	ASSERT_EQ(0, vm_protect(&self->vm, BASE, len, LIMEN_MEM_READ | LIMEN_MEM_LOG));
@@ -390,6 +410,7 @@ TEST_F(dirty, what_could_not_be_told_is_not_forgotten)
 	u8 *half = pages(8192);
 	u32 page[] = { 1, 1100 };
 
+	NEED_WAY();
 	munmap(half + 4096, 4096);
 	ASSERT_EQ(GUEST_DONE, write_pages(self->c, page, 2));
 	EXPECT_EQ(EFAULT, dirty(&self->vm, LIMEN_DIRTY_GET_AND_CLEAR, 0, PAGES,
@@ -407,6 +428,7 @@ TEST_F(dirty, bad_calls_get_their_errno)
 	struct limen_dirty bad;
 	u64 bits[WORDS];
 
+	NEED_WAY();
 	arg.bitmap = (u64)(uintptr_t)bits;
 	EXPECT_EQ(0, try_ioctl(self->vm.fd, LIMEN_DIRTY, &arg));
 #define BAD(err, change)							\
@@ -429,6 +451,241 @@ TEST_F(dirty, bad_calls_get_their_errno)
 	BAD(ENOENT, gpa = 0);			/* no log there */
 	BAD(ENOENT, gpa = 1ull << 36);
 #undef BAD
+}
+
+/* ---- the ring ---- */
+
+struct ring {
+	struct limen_dirty_ring *head;
+	const u64 *entry;
+	u64 bytes;
+};
+
+static int ring_make(struct vcpu *c, u32 entries, struct ring *r)
+{
+	struct limen_dirty_ring_create arg = { .size = sizeof(arg), .entries = entries };
+	int err = try_ioctl(c->fd, LIMEN_DIRTY_RING, &arg);
+
+	if (err)
+		return err;
+	r->bytes = LIMEN_RING_ENTRIES + entries * 8ull;
+	r->head = mmap(NULL, r->bytes, PROT_READ, MAP_SHARED, c->fd, LIMEN_RING_OFFSET);
+	if (r->head == MAP_FAILED)
+		return errno;
+	r->entry = (void *)r->head + LIMEN_RING_ENTRIES;
+	return 0;
+}
+
+static int taken(struct vcpu *c, u32 n)
+{
+	struct limen_dirty_taken arg = { .size = sizeof(arg), .count = n };
+
+	return try_ioctl(c->fd, LIMEN_DIRTY_TAKEN, &arg);
+}
+
+/* Read what is there and say so; then copy these pages. The number, or -1 */
+static int ring_copy(struct vcpu *c, struct ring *r, u8 *copy, const u8 *from)
+{
+	u32 head = __atomic_load_n(&r->head->head, __ATOMIC_ACQUIRE);
+	u32 tail = r->head->tail, n = head - tail, i;
+	u64 page[2048];
+
+	if (n > 2048)
+		n = 2048;
+	for (i = 0; i < n; i++) {
+		page[i] = (r->entry[(tail + i) & (r->head->entries - 1)] - BASE) / 4096;
+		if (page[i] >= PAGES)
+			return -1;
+	}
+	if (taken(c, n))
+		return -1;
+	for (i = 0; i < n; i++)
+		memcpy(copy + page[i] * 4096, from + page[i] * 4096, 4096);
+	return n;
+}
+
+TEST_F(dirty, a_ring_has_each_page_once_until_it_was_taken)
+{
+	u32 page[] = { 3, 900, 3, 4, 900, 3 };
+	u64 bits[WORDS], count;
+	struct ring r;
+	u32 i, seen = 0;
+	int err;
+
+	NEED_WAY();
+	err = ring_make(self->c, 1024, &r);
+	if (variant->way == 1) {
+		ASSERT_EQ(EOPNOTSUPP, err);
+		return;
+	}
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(EEXIST, ring_make(self->c, 1024, &r));
+	EXPECT_EQ(1024, r.head->entries);
+	ASSERT_EQ(GUEST_DONE, write_pages(self->c, page, 6));
+	ASSERT_EQ(3, r.head->head);
+	for (i = 0; i < 3; i++)
+		seen |= r.entry[i] == BASE + 3 * 4096 ? 1 : r.entry[i] == BASE + 900 * 4096 ? 2 :
+			r.entry[i] == BASE + 4 * 4096 ? 4 : 8;
+	EXPECT_EQ(7, seen);
+	ASSERT_EQ(GUEST_DONE, write_pages(self->c, page, 6));
+	EXPECT_EQ(3, r.head->head);
+	EXPECT_EQ(EINVAL, taken(self->c, 4));
+	ASSERT_EQ(0, taken(self->c, 3));
+	EXPECT_EQ(3, r.head->tail);
+	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_GET, 0, PAGES, bits, &count));
+	EXPECT_EQ(0, count);
+	ASSERT_EQ(GUEST_DONE, write_page(self->c, 4));
+	EXPECT_EQ(4, r.head->head);
+	EXPECT_EQ(BASE + 4 * 4096, r.entry[3]);
+	/* the VMM's own, and the module's */
+	ASSERT_EQ(0, dirty(&self->vm, LIMEN_DIRTY_MARK, 77, 1, NULL, NULL));
+	EXPECT_EQ(5, r.head->head);
+	EXPECT_EQ(BASE + 77 * 4096, r.entry[4]);
+	ASSERT_EQ(0, taken(self->c, 2));
+	ASSERT_EQ(GUEST_DONE, START(pv_on));
+	ASSERT_EQ(GUEST_DONE, START(nothing));
+	EXPECT_EQ(7, r.head->head);
+	EXPECT_EQ((BASE + 3 * 4096) ^ (BASE + 5 * 4096), r.entry[5] ^ r.entry[6]);
+	EXPECT_EQ(0, r.head->missed);
+	munmap(r.head, r.bytes);
+}
+
+TEST_F(dirty, a_full_ring_is_an_exit_and_nothing_is_lost)
+{
+	u64 want[WORDS] = {}, i, exits = 0, bad = 0;
+	u8 *copy = pages(PAGES << 12);
+	u32 page[PAGES];
+	struct ring r;
+	int ret, n;
+
+	NEED_WAY();
+	if (variant->way == 1)
+		return;
+	ASSERT_EQ(0, ring_make(self->c, 1024, &r));
+	for (i = 0; i < PAGES; i++) {
+		page[i] = (i * 7) % PAGES;
+		set(want, page[i]);
+	}
+	ret = write_pages(self->c, page, PAGES);
+	for (; ret == LIMEN_EXIT_DIRTY_FULL; ret = vcpu_go(self->c), exits++) {
+		/* again and again */
+		if (!exits)
+			ASSERT_EQ(LIMEN_EXIT_DIRTY_FULL, vcpu_go(self->c));
+		n = ring_copy(self->c, &r, copy, self->p);
+		ASSERT_LT(0, n);
+	}
+	ASSERT_EQ(GUEST_DONE, ret);
+	while ((n = ring_copy(self->c, &r, copy, self->p)) > 0)
+		;
+	ASSERT_EQ(0, n);
+	TH_LOG("%u pages, %lu full rings", PAGES, exits);
+	EXPECT_LE(1, exits);
+	/* one that was taken between the fault and the write comes twice */
+	EXPECT_LE(PAGES, r.head->head);
+	EXPECT_EQ(0, r.head->missed);
+	for (i = 0; i < PAGES; i++)
+		bad += *(u64 *)(copy + i * 4096) != 1;
+	EXPECT_EQ(0, bad);
+	munmap(r.head, r.bytes);
+}
+
+TEST_F(dirty, a_copy_made_by_the_rings_equals_the_memory)
+{
+	u64 n = 256, rounds = 0, copied = 0, i, end, bad = 0;
+	u8 *copy = pages(n << 12);
+	pthread_t thread[2];
+	void *ret;
+	struct ring r[2];
+	int got;
+
+	NEED_WAY();
+	if (variant->way == 1)
+		return;
+	vm_vcpu(&self->vm, 1);
+	for (i = 0; i < 2; i++) {
+		struct vcpu *c = &self->vm.cpu[i];
+
+		ASSERT_EQ(0, ring_make(c, 1024, &r[i]));
+		guest_copy(&self->vm, GUEST_CODE, storm, (u64)(storm_end - storm));
+		vcpu_long(c, GUEST_CODE);
+		vcpu_block(c)->value[0] = 0x9e3779b97f4a7c15ull + i;
+		pthread_create(&thread[i], NULL, vcpu_thread, c);
+	}
+	for (end = now_ms() + 1000; now_ms() < end; rounds++) {
+		struct timespec ms = { .tv_nsec = 2000000 };
+
+		nanosleep(&ms, NULL);
+		for (i = 0; i < 2; i++) {
+			got = ring_copy(&self->vm.cpu[i], &r[i], copy, self->p);
+			ASSERT_LE(0, got);
+			copied += got;
+		}
+	}
+	for (i = 0; i < 2; i++)
+		try_ioctl(self->vm.cpu[i].fd, LIMEN_KICK, NULL);
+	for (i = 0; i < 2; i++) {
+		pthread_join(thread[i], &ret);
+		EXPECT_EQ(LIMEN_EXIT_KICKED, (long)ret);
+	}
+	for (i = 0; i < 2; i++)
+		while (ring_copy(&self->vm.cpu[i], &r[i], copy, self->p) > 0)
+			;
+	for (i = 0; i < n; i++)
+		bad += !!memcmp(copy + i * 4096, self->p + i * 4096, 4096);
+	TH_LOG("%lu rounds, %lu pages copied, %lu and %lu writes, %lu and %lu faults", rounds,
+	       copied, vcpu_block(&self->vm.cpu[0])->value[1],
+	       vcpu_block(&self->vm.cpu[1])->value[1],
+	       vcpu_stat(&self->vm.cpu[0], "exit_npf"), vcpu_stat(&self->vm.cpu[1], "exit_npf"));
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, r[0].head->missed + r[1].head->missed);
+	for (i = 0; i < 2; i++)
+		munmap(r[i].head, r[i].bytes);
+}
+
+TEST_F(dirty, a_ring_is_read_only_and_of_a_documented_size)
+{
+	struct limen_dirty_ring_create arg = { .size = sizeof(arg), .entries = 1000 };
+	struct ring r;
+	void *p;
+	int fd;
+
+	NEED_WAY();
+	fd = self->c->fd;
+	EXPECT_EQ(ENOENT, taken(self->c, 0));
+	EXPECT_EQ(EINVAL, try_ioctl(fd, LIMEN_DIRTY_RING, &arg));
+	arg.entries = 512;
+	EXPECT_EQ(EINVAL, try_ioctl(fd, LIMEN_DIRTY_RING, &arg));
+	arg.entries = 131072;
+	EXPECT_EQ(EINVAL, try_ioctl(fd, LIMEN_DIRTY_RING, &arg));
+	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, LIMEN_RING_OFFSET);
+	EXPECT_EQ(MAP_FAILED, p);
+	if (variant->way == 1)
+		return;
+	ASSERT_EQ(0, ring_make(self->c, 1024, &r));
+	EXPECT_EQ(-1, mprotect(r.head, 4096, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-1, mprotect(r.head, 4096, PROT_READ | PROT_EXEC));
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, LIMEN_RING_OFFSET);
+	EXPECT_EQ(MAP_FAILED, p);
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, LIMEN_RING_OFFSET);
+	EXPECT_EQ(MAP_FAILED, p);
+	p = mmap(NULL, r.bytes + 4096, PROT_READ, MAP_SHARED, fd, LIMEN_RING_OFFSET);
+	EXPECT_EQ(MAP_FAILED, p);
+	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 4096);
+	EXPECT_EQ(MAP_FAILED, p);
+	/* nor by a run page that grows: a copy out of it fails */
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	p = mremap(p, 4096, LIMEN_RING_OFFSET + 8192, MREMAP_MAYMOVE);
+	if (p != MAP_FAILED) {
+		int to[2];
+
+		ASSERT_EQ(0, pipe(to));
+		EXPECT_EQ(1, write(to[1], p, 1));
+		EXPECT_EQ(-1, write(to[1], p + LIMEN_RING_OFFSET, 1));
+		EXPECT_EQ(EFAULT, errno);
+		close(to[0]);
+		close(to[1]);
+	}
+	munmap(r.head, r.bytes);
 }
 
 /* One seed, every way: the same pages */

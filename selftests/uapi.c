@@ -65,12 +65,15 @@ static const struct {
 	CALL(VM, LIMEN_IRQFD, limen_irqfd),
 	CALL(VM, LIMEN_IOEVENTFD, limen_ioeventfd),
 	CALL(VM, LIMEN_HALT_POLL, limen_halt_poll),
+	CALL(VM, LIMEN_DIRTY, limen_dirty),
 	CALL(VCPU, LIMEN_STATE_GET, limen_state),
 	CALL(VCPU, LIMEN_STATE_SET, limen_state),
 	CALL(VCPU, LIMEN_CPUID_SET, limen_cpuid),
 	CALL(VCPU, LIMEN_TRANSLATE, limen_translate),
 	CALL(VCPU, LIMEN_APIC_ACCESS, limen_apic_access),
 	CALL(VCPU, LIMEN_STATS, limen_stats),
+	CALL(VCPU, LIMEN_DIRTY_RING, limen_dirty_ring_create),
+	CALL(VCPU, LIMEN_DIRTY_TAKEN, limen_dirty_taken),
 };
 
 #define NR_CALLS (sizeof(call) / sizeof(call[0]))
