@@ -274,6 +274,27 @@ LIMEN_STATE_FUNCS(time, struct limen_time, LIMEN_CLASS_TIME)
 int limen_translate(struct limen_vcpu *vcpu, uint64_t gva, uint32_t access,
 		    struct limen_translate *t);
 
+struct limen_ring;
+/**
+ * limen_ring_create() - a ring of the pages that a vCPU writes, see &struct
+ * limen_dirty_ring
+ * @entries: a power of two, LIMEN_RING_MIN to LIMEN_RING_MAX
+ *
+ * Return: 0; -EEXIST if it has one, -EOPNOTSUPP with dirty_log=ad, -ENOTTY if the
+ * module is older than this call.
+ */
+int limen_ring_create(struct limen_vcpu *vcpu, uint32_t entries, struct limen_ring **out);
+/** limen_ring_destroy() - before the vCPU; the module's half ends with the vCPU */
+void limen_ring_destroy(struct limen_ring *ring);
+/** limen_ring_read() - addresses of pages, at most @max, each once; how many. One
+ * thread reads a ring, also while the vCPU runs.
+ */
+uint32_t limen_ring_read(struct limen_ring *ring, uint64_t *gpa, uint32_t max);
+/** limen_ring_taken() - what was read counts as clean: copy these pages now */
+int limen_ring_taken(struct limen_ring *ring);
+/** limen_ring_missed() - pages that found no room, and that limen_dirty_get() tells */
+uint32_t limen_ring_missed(const struct limen_ring *ring);
+
 /**
  * limen_inject() - make an exception pending; an exit that waits is discarded
  * @event:   as &limen_events.exception

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The log of written pages: LIMEN_DIRTY, and marking what this process writes. */
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "internal.h"
 
@@ -61,4 +63,75 @@ int limen_dirty_mark(struct limen_vm *vm, uint64_t gpa, uint64_t len)
 	}
 	pthread_rwlock_unlock(&vm->lock);
 	return err;
+}
+
+struct limen_ring {
+	struct limen_vcpu *vcpu;
+	const struct limen_dirty_ring *head;
+	size_t bytes;
+	uint32_t read;		/* entries that limen_ring_read() gave out */
+};
+
+int limen_ring_create(struct limen_vcpu *vcpu, uint32_t entries, struct limen_ring **out)
+{
+	struct limen_dirty_ring_create arg = { .size = sizeof(arg), .entries = entries };
+	struct limen_ring *ring = calloc(1, sizeof(*ring));
+	void *p;
+	int err;
+
+	if (!ring)
+		return -ENOMEM;
+	err = limen_call(vcpu->fd, LIMEN_DIRTY_RING, &arg);
+	if (err)
+		goto err_free;
+	ring->vcpu = vcpu;
+	ring->bytes = LIMEN_RING_ENTRIES + entries * sizeof(uint64_t);
+	p = limen_sys.map_ro(vcpu->fd, ring->bytes, LIMEN_RING_OFFSET);
+	if (p == MAP_FAILED) {
+		err = -errno;
+		goto err_free;
+	}
+	ring->head = p;
+	*out = ring;
+	return 0;
+
+err_free:
+	free(ring);
+	return err;
+}
+
+void limen_ring_destroy(struct limen_ring *ring)
+{
+	if (!ring)
+		return;
+	munmap((void *)ring->head, ring->bytes);
+	free(ring);
+}
+
+uint32_t limen_ring_read(struct limen_ring *ring, uint64_t *gpa, uint32_t max)
+{
+	const uint64_t *entry = (const void *)((const char *)ring->head + LIMEN_RING_ENTRIES);
+	/* pairs with the release of the module: the entries before the head */
+	uint32_t head = __atomic_load_n(&ring->head->head, __ATOMIC_ACQUIRE);
+	uint32_t at = __atomic_load_n(&ring->head->tail, __ATOMIC_RELAXED) + ring->read, n;
+
+	for (n = 0; n < max && at != head; n++, at++)
+		gpa[n] = entry[at & (ring->head->entries - 1)];
+	ring->read += n;
+	return n;
+}
+
+int limen_ring_taken(struct limen_ring *ring)
+{
+	struct limen_dirty_taken arg = { .size = sizeof(arg), .count = ring->read };
+	int err = limen_call(ring->vcpu->fd, LIMEN_DIRTY_TAKEN, &arg);
+
+	if (!err)
+		ring->read = 0;
+	return err;
+}
+
+uint32_t limen_ring_missed(const struct limen_ring *ring)
+{
+	return __atomic_load_n(&ring->head->missed, __ATOMIC_RELAXED);
 }

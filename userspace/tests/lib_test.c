@@ -134,6 +134,37 @@ TEST(what_this_process_writes_is_marked_where_a_log_is)
 	rig_fini(&r);
 }
 
+TEST(ring_is_read_around_its_end_and_given_back)
+{
+	struct limen_ring *ring;
+	uint64_t gpa[8], *entry;
+	struct rig r;
+
+	rig_init(&r);
+	EXPECT_EQ(limen_ring_create(r.vcpu, 1024, &ring), 0);
+	entry = (uint64_t *)((char *)fake.ring + LIMEN_RING_ENTRIES);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	/* three entries, around the end of the ring and of the numbers */
+	fake.ring->tail = -2u;
+	fake.ring->head = 1;
+	entry[1022] = 0x1000;
+	entry[1023] = 0x2000;
+	entry[0] = 0x3000;
+	EXPECT_EQ(limen_ring_read(ring, gpa, 2), 2);
+	EXPECT_EQ(gpa[0], 0x1000);
+	EXPECT_EQ(gpa[1], 0x2000);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 1);
+	EXPECT_EQ(gpa[0], 0x3000);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	EXPECT_EQ(limen_ring_taken(ring), 0);
+	EXPECT_EQ(fake.ring->tail, 1);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	fake.ring->missed = 3;
+	EXPECT_EQ(limen_ring_missed(ring), 3);
+	limen_ring_destroy(ring);
+	rig_fini(&r);
+}
+
 TEST(cpuid_edit_knows_what_is_offered)
 {
 	struct limen_cpuid_table offered, t;

@@ -72,6 +72,8 @@ struct fake {
 	uint32_t nr_ioeventfds;
 	struct limen_dirty dirty;	/* the last one */
 	uint32_t dirties;
+	struct limen_dirty_ring *ring;
+	uint32_t ring_entries;
 	/* LIMEN_RUN; 0 or -errno */
 	int (*run)(struct limen_run *run);
 };
