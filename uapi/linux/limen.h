@@ -217,8 +217,10 @@ struct limen_vm_create {
  * the range away and LIMEN_PROTECT changes its rights: both name a mapped range
  * exactly (ENOENT otherwise). When they return, no vCPU uses the old mapping.
  * An access that the rights do not allow, or that no range covers, is an exit
- * LIMEN_EXIT_MMIO. Guest memory follows the VMM's own mapping: munmap(),
- * mprotect(), swap and page migration behind @hva are seen by the guest.
+ * LIMEN_EXIT_MMIO. The CPU's walk of the guest's page tables is a write to them, where
+ * the CPU has accessed and dirty bits for guest memory. Guest memory follows the VMM's
+ * own mapping: munmap(), mprotect(), swap and page migration behind @hva are seen by
+ * the guest.
  */
 struct limen_range {
 	__u32 size;
@@ -781,7 +783,7 @@ struct limen_dirty_ring {
  * @count: how many; EINVAL if there are not so many
  *
  * Their pages count as clean, as with LIMEN_DIRTY_CLEAR; copy them afterwards. From any
- * thread, also while the vCPU runs. ENOENT without a ring.
+ * thread, one at a time, also while the vCPU runs. ENOENT without a ring.
  */
 struct limen_dirty_taken {
 	__u32 size;
