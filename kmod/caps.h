@@ -26,6 +26,7 @@ struct limen_caps {
 	bool npt_exec_only;
 	bool npt_exec_4k;	/* large leaves must not be executable */
 	bool npt_ad;		/* accessed and dirty bits */
+	bool pml;		/* the CPU logs writes; see ops.h, @read_log */
 	bool rdtscp;		/* TSC_AUX is switched */
 	bool invpcid;		/* INVPCID does not fault, where the CPU has it */
 	bool next_rip;		/* instruction lengths come with every exit */

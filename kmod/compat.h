@@ -15,6 +15,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
@@ -199,13 +201,57 @@ typedef bool limen_young_t;
 typedef int limen_young_t;
 #endif
 
-/* No mprotect() makes this mapping executable later. */
-static inline void limen_vma_never_exec(struct vm_area_struct *vma)
+#ifdef LIMEN_HAVE_SHRINKER_ALLOC
+static inline struct shrinker *
+limen_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		      unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *s = shrinker_alloc(0, "limen-npt");
+
+	if (!s)
+		return NULL;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	shrinker_register(s);
+	return s;
+}
+
+static inline void limen_shrinker_destroy(struct shrinker *s)
+{
+	shrinker_free(s);
+}
+#else
+static inline struct shrinker *
+limen_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		      unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = DEFAULT_SEEKS;
+	if (!register_shrinker(s, "limen-npt"))
+		return s;
+	kfree(s);
+	return NULL;
+}
+
+static inline void limen_shrinker_destroy(struct shrinker *s)
+{
+	unregister_shrinker(s);
+	kfree(s);
+}
+#endif
+
+/* No mprotect() gives this mapping these rights (VM_MAY*) later. */
+static inline void limen_vma_never(struct vm_area_struct *vma, unsigned long may)
 {
 #ifdef LIMEN_HAVE_VM_FLAGS_CLEAR
-	vm_flags_clear(vma, VM_MAYEXEC);
+	vm_flags_clear(vma, may);
 #else
-	vma->vm_flags &= ~VM_MAYEXEC;
+	vma->vm_flags &= ~may;
 #endif
 }
 

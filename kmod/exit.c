@@ -155,6 +155,7 @@ static enum limen_next dispatch(struct limen_vcpu *vcpu)
 	case LIMEN_KIND_HOST_NMI:
 	case LIMEN_KIND_HOST_MCE:
 	case LIMEN_KIND_TIMER:	/* the next entry looks which; see pi_timer_entry() */
+	case LIMEN_KIND_LOG_FULL:
 		return LIMEN_RELOAD;
 	case LIMEN_KIND_IRQ_WINDOW:
 	case LIMEN_KIND_NMI_WINDOW:

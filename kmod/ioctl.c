@@ -11,14 +11,17 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "cpuid.h"
+#include "dirty.h"
 #include "fpu.h"
 #include "ioctl.h"
 #include "ioevent.h"
 #include "limen.h"
 #include "mem.h"
+#include "npt/npt_ring.h"
 #include "msr.h"
 #include "run.h"
 #include "state.h"
@@ -42,6 +45,9 @@ union limen_arg {
 	struct limen_irqfd irqfd;
 	struct limen_ioeventfd ioeventfd;
 	struct limen_halt_poll halt_poll;
+	struct limen_dirty dirty;
+	struct limen_dirty_ring_create ring_create;
+	struct limen_dirty_taken taken;
 	struct limen_state state;
 	struct limen_translate translate;
 	struct limen_apic_access apic_access;
@@ -170,6 +176,16 @@ static long vcpu_nmi(void *obj, union limen_arg *arg)
 	return 0;
 }
 
+static long vcpu_ring(void *obj, union limen_arg *arg)
+{
+	return limen_dirty_ring(obj, &arg->ring_create);
+}
+
+static long vcpu_taken(void *obj, union limen_arg *arg)
+{
+	return limen_dirty_taken(obj, &arg->taken);
+}
+
 static const struct limen_call vcpu_calls[] = {
 	CALL_PLAIN(LIMEN_RUN, vcpu_run),
 	CALL(LIMEN_STATE_GET, vcpu_state_get, limen_state, false),
@@ -178,12 +194,14 @@ static const struct limen_call vcpu_calls[] = {
 	CALL(LIMEN_TRANSLATE, vcpu_translate, limen_translate, true),
 	CALL(LIMEN_APIC_ACCESS, vcpu_apic_access, limen_apic_access, true),
 	CALL(LIMEN_STATS, vcpu_stats, limen_stats, true),
+	CALL(LIMEN_DIRTY_RING, vcpu_ring, limen_dirty_ring_create, false),
 };
 
 /* from any thread, also while LIMEN_RUN holds the lock */
 static const struct limen_call vcpu_async_calls[] = {
 	CALL_PLAIN(LIMEN_KICK, vcpu_kick),
 	CALL_PLAIN(LIMEN_NMI, vcpu_nmi),
+	CALL(LIMEN_DIRTY_TAKEN, vcpu_taken, limen_dirty_taken, false),
 };
 
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -193,7 +211,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (current->mm != vcpu->vm->mm || READ_ONCE(vcpu->vm->dead))
 		return -EIO;
-	if (cmd == LIMEN_KICK || cmd == LIMEN_NMI)
+	if (cmd == LIMEN_KICK || cmd == LIMEN_NMI || cmd == LIMEN_DIRTY_TAKEN)
 		return do_call(vcpu_async_calls, ARRAY_SIZE(vcpu_async_calls),
 			       vcpu, cmd, arg);
 	if (!mutex_trylock(&vcpu->lock))
@@ -206,10 +224,18 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
 	struct limen_vcpu *vcpu = vmf->vma->vm_file->private_data;
+	/* pairs with the release in npt_ring_create() */
+	struct npt_ring *ring = smp_load_acquire(&vcpu->ring);
+	u64 offset = ((u64)vmf->pgoff << PAGE_SHIFT) - LIMEN_RING_OFFSET;
 
-	if (vmf->pgoff)
+	/* mremap() may have made the run page's mapping larger */
+	if (!vmf->pgoff)
+		vmf->page = virt_to_page(vcpu->run);
+	else if (ring && !(vmf->vma->vm_flags & VM_MAYWRITE) &&
+		 offset < npt_ring_bytes(ring->entries))
+		vmf->page = vmalloc_to_page((void *)ring->shared + offset);
+	else
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page(vcpu->run);
 	get_page(vmf->page);
 	return 0;
 }
@@ -218,13 +244,25 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
+/* The run page, or the ring, which is only read */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (vma->vm_pgoff || vma_pages(vma) != 1)
-		return -EINVAL;
+	struct limen_vcpu *vcpu = file->private_data;
+	/* pairs with the release in npt_ring_create() */
+	struct npt_ring *ring = smp_load_acquire(&vcpu->ring);
+
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
 		return -EINVAL;
-	limen_vma_never_exec(vma);
+	if (vma->vm_pgoff) {
+		if (!ring || vma->vm_pgoff != LIMEN_RING_OFFSET >> PAGE_SHIFT ||
+		    vma_pages(vma) > npt_ring_bytes(ring->entries) >> PAGE_SHIFT ||
+		    (vma->vm_flags & VM_WRITE))
+			return -EINVAL;
+		limen_vma_never(vma, VM_MAYWRITE);
+	} else if (vma_pages(vma) != 1) {
+		return -EINVAL;
+	}
+	limen_vma_never(vma, VM_MAYEXEC);
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
@@ -303,6 +341,11 @@ static long vm_halt_poll(void *obj, union limen_arg *arg)
 	return 0;
 }
 
+static long vm_dirty(void *obj, union limen_arg *arg)
+{
+	return limen_dirty_call(obj, &arg->dirty);
+}
+
 /*
  * Everything that can fail. The caller makes the object known to others and then
  * installs the descriptor: from that moment on any thread may use it.
@@ -367,6 +410,7 @@ static const struct limen_call vm_calls[] = {
 	CALL(LIMEN_IRQFD, vm_irqfd, limen_irqfd, false),
 	CALL(LIMEN_IOEVENTFD, vm_ioeventfd, limen_ioeventfd, false),
 	CALL(LIMEN_HALT_POLL, vm_halt_poll, limen_halt_poll, false),
+	CALL(LIMEN_DIRTY, vm_dirty, limen_dirty, true),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -36,6 +36,7 @@ struct svm_vm;
 struct svm_vcpu;
 struct limen_fpu;
 struct limen_ioevents;
+struct npt_ring;
 struct file;
 
 /* MSRs that live in the CPU, or in its control structure, while a guest runs */
@@ -60,6 +61,10 @@ struct limen_sysregs {
 struct limen_spot {
 	u64 hva;		/* 0: none */
 	u64 gen;
+	unsigned long *log;	/* of its range, or NULL */
+	u64 bit;		/* in it */
+	u64 gpa;
+	bool late;		/* no ring knows yet that the bit was set */
 };
 
 /* Other MSRs that only hold a value */
@@ -179,6 +184,14 @@ struct limen_vcpu {
 	u8 nr_unread;			/* and how often in a row */
 	bool want_irq_window;		/* for the 8259A */
 
+	/*
+	 * Where the CPU logs writes, or NULL; the last nr_pml of its 512 entries
+	 * are not yet in a range's log. (m: mmu_lock) while the vCPU is outside.
+	 */
+	u64 *pml;			/* (i) */
+	u16 nr_pml;
+	struct npt_ring *ring;		/* set once, (m: mmu_lock); or NULL */
+
 	struct limen_cpuid_entry *cpuid;	/* (v) */
 	u32 nr_cpuid;
 	u32 pv_features;		/* derived from @cpuid: PV_* */
@@ -200,6 +213,7 @@ struct limen_mem_range {
 	u64 len;
 	u64 hva;
 	u32 flags;
+	unsigned long *log;	/* with LIMEN_MEM_LOG: a bit a page; see npt_dirty.c */
 };
 
 struct limen_vm {
@@ -224,6 +238,8 @@ struct limen_vm {
 	long mn_active;			/* (m: mmu_lock) invalidations running */
 	u64 mn_start, mn_end;		/* (m: mmu_lock) their union */
 	atomic64_t tlb_gen;		/* (a) */
+	struct list_head shrink;	/* of all VMs, and */
+	u64 shrink_seen;		/* windows at the last look; see npt_shrink.c */
 
 	struct limen_policy policy[LIMEN_MAX_POLICY];	/* (l), const once ran */
 	u32 nr_policy;

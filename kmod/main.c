@@ -6,9 +6,11 @@
 #include <linux/preempt.h>
 
 #include "compat.h"
+#include "dirty.h"
 #include "fpu.h"
 #include "ioctl.h"
 #include "limen.h"
+#include "npt/npt_mmu.h"
 #include "svm/svm.h"
 #include "vmx/vmx.h"
 
@@ -49,17 +51,25 @@ static int __init limen_init(void)
 	err = limen_ops->probe(&limen_caps);
 	if (err)
 		return err;
+	err = limen_dirty_init();
+	if (err)
+		goto err_remove;
 	limen_cap_note(&limen_caps, "irqfd", LIMEN_CAP_USED, "");
 	limen_cap_note(&limen_caps, "ioeventfd", LIMEN_CAP_USED, "");
+	err = npt_shrink_init();
+	if (err)
+		goto err_remove;
 	preempt_notifier_inc();
 	err = limen_device_register();
 	if (err)
-		goto err_remove;
+		goto err_shrink_fini;
 	pr_info("limen: loaded, %s\n", limen_ops->name);
 	return 0;
 
-err_remove:
+err_shrink_fini:
 	preempt_notifier_dec();
+	npt_shrink_fini();
+err_remove:
 	limen_ops->remove();
 	return err;
 }
@@ -68,6 +78,7 @@ static void __exit limen_exit(void)
 {
 	limen_device_unregister();
 	preempt_notifier_dec();
+	npt_shrink_fini();
 	limen_ops->remove();
 }
 

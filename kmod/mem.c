@@ -14,10 +14,13 @@
 #include "compat.h"
 #include "limen.h"
 #include "mem.h"
+#include "npt/npt_dirty.h"
 #include "npt/npt_mmu.h"
+#include "npt/npt_ring.h"
 #include "posted_irq/pi_vapic.h"
 
-#define MEM_FLAGS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
+#define MEM_RIGHTS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
+#define MEM_FLAGS	(MEM_RIGHTS | LIMEN_MEM_LOG)
 
 /* First range that ends above @gpa. */
 static u32 range_index(const struct limen_vm *vm, u64 gpa)
@@ -86,9 +89,29 @@ static int check_apic(const struct limen_range *arg)
 	return hides ? -EINVAL : 0;
 }
 
-static int check_flags(u32 flags)
+/* SDM Vol. 3, "EPT Misconfigurations": nothing is writable and not readable */
+static int check_flags(const struct limen_range *arg)
 {
-	return flags & LIMEN_MEM_READ ? 0 : -EINVAL;
+	if ((arg->flags & LIMEN_MEM_LOG) && arg->len > LIMEN_MAX_LOG)
+		return -EINVAL;
+	if (arg->flags & LIMEN_MEM_READ)
+		return 0;
+	if ((arg->flags & MEM_RIGHTS) != LIMEN_MEM_EXEC)
+		return -EINVAL;
+	return limen_caps.npt_exec_only ? 0 : -EOPNOTSUPP;
+}
+
+/* The log that @arg asks for, if @r has none: 0, with *log NULL if none is wanted */
+static int log_create(const struct limen_range *arg, const struct limen_mem_range *r,
+		      unsigned long **log)
+{
+	*log = r ? r->log : NULL;
+	if (!(arg->flags & LIMEN_MEM_LOG))
+		*log = NULL;
+	else if (!*log)
+		*log = kvcalloc(BITS_TO_LONGS(arg->len >> PAGE_SHIFT), sizeof(long),
+				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return *log || !(arg->flags & LIMEN_MEM_LOG) ? 0 : -ENOMEM;
 }
 
 /**
@@ -105,7 +128,7 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		.gpa = arg->gpa, .len = arg->len,
 		.hva = arg->hva, .flags = arg->flags,
 	};
-	int err = check_range(arg, true) ?: check_flags(arg->flags) ?: check_apic(arg);
+	int err = check_range(arg, true) ?: check_flags(arg) ?: check_apic(arg);
 	u32 i;
 
 	if (err)
@@ -116,8 +139,10 @@ int limen_mem_map(struct limen_vm *vm, const struct limen_range *arg)
 		err = -EEXIST;
 	else if (vm->nr_ranges == LIMEN_MAX_RANGES)
 		err = -EMFILE;
+	err = err ?: log_create(arg, NULL, &new.log);
 	if (!err) {
 		spin_lock(&vm->mmu_lock);
+		vm->npt.nr_logs += !!new.log;
 		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		memmove(&vm->range[i + 1], &vm->range[i],
 			(vm->nr_ranges - i) * sizeof(vm->range[0]));
@@ -181,14 +206,19 @@ static void retire_spots(struct limen_vm *vm)
 int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 {
 	int i = check_range(arg, false);
+	unsigned long *log = NULL;
 
 	if (i || arg->flags)
 		return i ?: -EINVAL;
 	down_write(&vm->mem_sem);
 	i = range_exact(vm, arg);
 	if (i >= 0) {
+		log = vm->range[i].log;
 		zap(vm, arg->gpa, arg->len);
 		spin_lock(&vm->mmu_lock);
+		/* nothing old must get into the log of who comes next */
+		npt_log_drain_all(vm);
+		vm->npt.nr_logs -= !!log;
 		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		vm->nr_ranges--;
 		memmove(&vm->range[i], &vm->range[i + 1],
@@ -197,6 +227,7 @@ int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
 		retire_spots(vm);
 	}
 	up_write(&vm->mem_sem);
+	kvfree(log);
 	return i < 0 ? i : 0;
 }
 
@@ -210,22 +241,56 @@ int limen_mem_unmap(struct limen_vm *vm, const struct limen_range *arg)
  */
 int limen_mem_protect(struct limen_vm *vm, const struct limen_range *arg)
 {
-	int i = check_range(arg, false) ?: check_flags(arg->flags);
+	int i = check_range(arg, false) ?: check_flags(arg);
+	unsigned long *log = NULL, *old = NULL;
+	int err = 0;
 
 	if (i)
 		return i;
 	down_write(&vm->mem_sem);
 	i = range_exact(vm, arg);
-	if (i >= 0) {
+	err = i < 0 ? i : log_create(arg, &vm->range[i], &log);
+	if (!err) {
+		old = vm->range[i].log;
 		spin_lock(&vm->mmu_lock);
 		WRITE_ONCE(vm->mem_gen, vm->mem_gen + 1);
 		vm->range[i].flags = arg->flags;
 		spin_unlock(&vm->mmu_lock);
 		zap(vm, arg->gpa, arg->len);
+		spin_lock(&vm->mmu_lock);
+		/* writes from before are not in a log that begins now */
+		npt_log_drain_all(vm);
+		vm->npt.nr_logs += !!log - !!old;
+		vm->range[i].log = log;
+		spin_unlock(&vm->mmu_lock);
 		retire_spots(vm);
 	}
 	up_write(&vm->mem_sem);
-	return i < 0 ? i : 0;
+	if (old != log && !err)
+		kvfree(old);
+	return err;
+}
+
+/**
+ * limen_mem_fini() - the VM ends
+ * @vm: the VM
+ *
+ * Context: nobody can reach it any more.
+ */
+void limen_mem_fini(struct limen_vm *vm)
+{
+	while (vm->nr_ranges)
+		kvfree(vm->range[--vm->nr_ranges].log);
+}
+
+/* The kernel has written there for the guest */
+static void note_write(struct limen_vm *vm, u64 gpa)
+{
+	if (!READ_ONCE(vm->npt.nr_logs))
+		return;
+	spin_lock(&vm->mmu_lock);
+	npt_log_mark(vm, NULL, gpa);
+	spin_unlock(&vm->mmu_lock);
 }
 
 /* The VMM's address of @gpa, and how many of @len bytes follow in one page. */
@@ -240,6 +305,24 @@ static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
 	return (void __user *)(unsigned long)(r.hva + (gpa - r.gpa));
 }
 
+static int copy_out(struct limen_vm *vm, u64 gpa, void *buf, size_t len, u32 need)
+{
+	size_t n;
+	int err = 0;
+
+	down_read(&vm->mem_sem);
+	for (; len && !err; len -= n, gpa += n, buf += n) {
+		void __user *p = hva_of(vm, gpa, len, &n, need);
+
+		if (!p || copy_from_user(buf, p, n))
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	up_read(&vm->mem_sem);
+	return err;
+}
+
 /**
  * limen_mem_read() - copy out of guest memory
  * @vm: the VM
@@ -252,20 +335,19 @@ static void __user *hva_of(struct limen_vm *vm, u64 gpa, size_t len, size_t *n,
  */
 int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
 {
-	size_t n;
-	int err = 0;
+	return copy_out(vm, gpa, buf, len, LIMEN_MEM_READ);
+}
 
-	down_read(&vm->mem_sem);
-	for (; len && !err; len -= n, gpa += n, buf += n) {
-		void __user *p = hva_of(vm, gpa, len, &n, LIMEN_MEM_READ);
-
-		if (!p || copy_from_user(buf, p, n))
-			err = -EFAULT;
-		if (err)
-			break;
-	}
-	up_read(&vm->mem_sem);
-	return err;
+/**
+ * limen_mem_fetch() - copy what the guest executes; as limen_mem_read()
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @buf: kernel memory
+ * @len: bytes
+ */
+int limen_mem_fetch(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
+{
+	return copy_out(vm, gpa, buf, len, LIMEN_MEM_EXEC);
 }
 
 /**
@@ -287,6 +369,9 @@ int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
 
 		if (!p || copy_to_user(p, buf, n))
 			err = -EFAULT;
+		/* a part may have been written */
+		if (p)
+			note_write(vm, gpa);
 		if (err)
 			break;
 	}
@@ -316,6 +401,8 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
 	if (p)
 		err = size == 8 ? limen_user_cmpxchg64(p, old, new) :
 				  limen_user_cmpxchg32(p, old, new);
+	if (!err)
+		note_write(vm, gpa);
 	up_read(&vm->mem_sem);
 	return err;
 }
@@ -332,6 +419,7 @@ int limen_mem_cmpxchg(struct limen_vm *vm, u64 gpa, u64 old, u64 new, int size)
  */
 int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *spot)
 {
+	struct limen_mem_range r = {};
 	void __user *p;
 	size_t n;
 
@@ -339,8 +427,12 @@ int limen_mem_spot(struct limen_vm *vm, u64 gpa, size_t len, struct limen_spot *
 	p = hva_of(vm, gpa, len, &n, LIMEN_MEM_READ | LIMEN_MEM_WRITE);
 	if (p && n < len)
 		p = NULL;
+	limen_mem_find(vm, gpa, &r);
 	/* this thread may be scheduled out on any line, and use the spot then */
 	WRITE_ONCE(spot->hva, 0);
+	WRITE_ONCE(spot->log, r.log);
+	WRITE_ONCE(spot->bit, (gpa - r.gpa) >> PAGE_SHIFT);
+	WRITE_ONCE(spot->gpa, gpa);
 	WRITE_ONCE(vm->has_spots, true);
 	WRITE_ONCE(spot->gen, vm->mem_gen);
 	WRITE_ONCE(spot->hva, (unsigned long)p);
@@ -382,10 +474,36 @@ int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *bu
  * @buf: kernel memory
  * @len: bytes, as looked up
  */
-int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
-		     const void *buf, size_t len)
+int limen_spot_write(struct limen_vm *vm, struct limen_spot *spot, const void *buf,
+		     size_t len)
 {
 	void __user *p = spot_hva(vm, spot);
+	int err;
 
-	return p && !copy_to_user_nofault(p, buf, len) ? 0 : -EFAULT;
+	if (!p)
+		return -EFAULT;
+	err = copy_to_user_nofault(p, buf, len) ? -EFAULT : 0;
+	/* the log lives as long as the range, see retire_spots() */
+	if (spot->log && !test_and_set_bit(spot->bit, spot->log))
+		WRITE_ONCE(spot->late, true);
+	return err;
+}
+
+/**
+ * limen_spot_settle() - what limen_spot_write() could not do without a lock
+ * @vcpu: whose spot it is
+ * @spot: the spot
+ *
+ * Context: the vCPU's thread, no window open.
+ */
+void limen_spot_settle(struct limen_vcpu *vcpu, struct limen_spot *spot)
+{
+	struct limen_vm *vm = vcpu->vm;
+
+	if (likely(!READ_ONCE(spot->late)))
+		return;
+	WRITE_ONCE(spot->late, false);
+	spin_lock(&vm->mmu_lock);
+	npt_ring_push(vm, vcpu, spot->gpa);
+	spin_unlock(&vm->mmu_lock);
 }

@@ -83,6 +83,7 @@ enum limen_kind {
 	LIMEN_KIND_APIC_WRITE,	/* hardware has written a register, without effect */
 	LIMEN_KIND_TPR_BELOW,	/* TPR has fallen below entry.held_class */
 	LIMEN_KIND_TIMER,	/* entry.timer is over, or the run was long */
+	LIMEN_KIND_LOG_FULL,	/* no room in vcpu->pml */
 	LIMEN_NR_KIND,
 };
 
@@ -180,6 +181,8 @@ struct limen_exit {
  *         and set vcpu->valid.
  * @put:   the vCPU thread leaves this CPU, or the run ends: IRQs may be on or
  *         off, preemption is off, no window is open.
+ * @read_log: between open and close, where vcpu->pml is: set vcpu->nr_pml and let the
+ *         CPU begin anew. May be NULL.
  * @apic_page: may be NULL: where accesses to the xAPIC page at its default address
  *         shall lead, for hardware that knows them by it; 0: nowhere
  * @trap_msr: does a guest's access to @index exit? Before the VM runs.
@@ -205,6 +208,7 @@ struct limen_ops {
 	void (*fetch)(struct limen_vcpu *vcpu, u32 groups);
 	void (*put)(struct limen_vcpu *vcpu);
 
+	void (*read_log)(struct limen_vcpu *vcpu);
 	u64 (*apic_page)(struct limen_vm *vm);
 	void (*trap_msr)(struct limen_vm *vm, u32 index, bool read, bool write);
 	void (*dump)(struct limen_vcpu *vcpu);

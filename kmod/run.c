@@ -20,7 +20,10 @@
 #include "exit.h"
 #include "halt.h"
 #include "limen.h"
+#include "mem.h"
+#include "npt/npt_dirty.h"
 #include "npt/npt_mmu.h"
+#include "npt/npt_ring.h"
 #include "pv.h"
 #include "run.h"
 #include "vcpu.h"
@@ -160,6 +163,8 @@ static enum limen_next own_exits(struct limen_vcpu *vcpu)
 {
 	if (untold_exit(vcpu) == LIMEN_TO_USER)
 		return LIMEN_TO_USER;
+	if (npt_ring_is_full(vcpu->ring))
+		return limen_to_user(vcpu, LIMEN_EXIT_DIRTY_FULL);
 	if (!READ_ONCE(vcpu->vm->extint) || !pi_takes_extint(vcpu))
 		return LIMEN_RESUME;
 	if ((vcpu->ev.injected | vcpu->ev.exception) & LIMEN_EVENT_VALID)
@@ -279,7 +284,9 @@ static enum limen_next run_window(struct limen_vcpu *vcpu)
 
 	next = limen_run_inside(vcpu);
 
-	/* what we did with the guest's memory comes before leaving */
+	if (vcpu->pml)
+		limen_ops->read_log(vcpu);
+	/* what we did with the guest's memory, and its log, come before leaving */
 	smp_store_release(&vcpu->where, LIMEN_OUTSIDE);
 	vcpu->stat[LIMEN_STAT_GUEST_NS] += local_clock() - start;
 	limen_window_close(vcpu);
@@ -320,6 +327,9 @@ static enum limen_next run_once(struct limen_vcpu *vcpu)
 		return limen_fail(vcpu, err);
 
 	next = run_window(vcpu);
+	npt_log_drain(vcpu);
+	limen_spot_settle(vcpu, &vcpu->eoi_spot);
+	limen_spot_settle(vcpu, &vcpu->steal_spot);
 	pi_pv_eoi_settle(vcpu);
 	if (next == LIMEN_RESUME)
 		next = limen_handle_exit(vcpu);
@@ -363,5 +373,7 @@ int limen_run(struct limen_vcpu *vcpu)
 		err = vcpu->error;
 	}
 	limen_vcpu_put(vcpu);
+	/* that writes too */
+	limen_spot_settle(vcpu, &vcpu->steal_spot);
 	return err;
 }

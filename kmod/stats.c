@@ -39,6 +39,7 @@ static const char * const stat_name[LIMEN_NR_STAT] = {
 	[LIMEN_KIND_APIC_WRITE] = "exit_apic_write",
 	[LIMEN_KIND_TPR_BELOW] = "exit_tpr_below",
 	[LIMEN_KIND_TIMER] = "exit_timer",
+	[LIMEN_KIND_LOG_FULL] = "exit_log_full",
 	[LIMEN_STAT_RUNS] = "runs",
 	[LIMEN_STAT_USER_EXITS] = "user_exits",
 	[LIMEN_STAT_WINDOWS] = "windows",

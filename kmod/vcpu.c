@@ -14,6 +14,7 @@
 #include "cpuid.h"
 #include "fpu.h"
 #include "limen.h"
+#include "npt/npt_ring.h"
 #include "pv.h"
 #include "vcpu.h"
 
@@ -224,6 +225,7 @@ void limen_vcpu_destroy(struct limen_vcpu *vcpu)
 	pi_fini(vcpu);
 	limen_ops->vcpu_fini(vcpu);
 	limen_fpu_fini(vcpu);
+	npt_ring_destroy(vcpu);
 	kfree(vcpu->cpuid);
 	put_pid(vcpu->thread);
 	free_page((unsigned long)vcpu->run);

@@ -8,9 +8,11 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "dirty.h"
 #include "ioevent.h"
 #include "halt.h"
 #include "limen.h"
+#include "mem.h"
 #include "npt/npt_mmu.h"
 #include "policy.h"
 #include "vcpu.h"
@@ -41,9 +43,10 @@ struct limen_vm *limen_vm_create(void)
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 
-	err = npt_init(&vm->npt, limen_ops->npt);
+	err = npt_init(&vm->npt, npt_format_for(limen_ops->npt, limen_caps.npt_ad));
 	if (err)
 		goto err_drop_mm;
+	vm->npt.way = limen_dirty_way();
 	err = limen_ops->vm_init(vm);
 	if (err)
 		goto err_npt_fini;
@@ -52,6 +55,7 @@ struct limen_vm *limen_vm_create(void)
 		goto err_vm_fini;
 	/* the paravirtual clock starts at 0 */
 	vm->clock_offset = -(s64)ktime_get_boottime_ns();
+	npt_shrink_add(vm);
 	return vm;
 
 err_vm_fini:
@@ -69,6 +73,7 @@ static void vm_free(struct kref *ref)
 	struct limen_vm *vm = container_of(ref, struct limen_vm, ref);
 	u32 i;
 
+	npt_shrink_remove(vm);
 	/* eventfds and timers first: they post to vCPUs of this VM */
 	pi_irqfd_fini(&vm->irqfds);
 	limen_ioeventfd_fini(vm);
@@ -80,6 +85,7 @@ static void vm_free(struct kref *ref)
 		if (vm->vcpu[i])
 			limen_vcpu_destroy(vm->vcpu[i]);
 	npt_fini(&vm->npt);
+	limen_mem_fini(vm);
 	limen_ops->vm_fini(vm);
 	mmdrop(vm->mm);
 	kvfree(vm);

@@ -304,7 +304,7 @@ static int read_linear(struct limen_vcpu *vcpu, u64 gva, void *buf, int len)
 
 	if (limen_translate(vcpu, &t) || t.fault)
 		return -EFAULT;
-	return limen_mem_read(vcpu->vm, t.gpa, buf, len);
+	return limen_mem_fetch(vcpu->vm, t.gpa, buf, len);
 }
 
 /**

@@ -187,6 +187,18 @@ static int event_call(struct fuzzer *f, int fd)
 	}
 }
 
+static int dirty_call(struct fuzzer *f, int fd)
+{
+	struct limen_dirty *d = (void *)place(f, sizeof(*d));
+
+	d->op = pick(f, below(f, 4));
+	d->gpa = pick(f, (below(f, 16) << 20) + (below(f, 256) << 12));
+	d->len = pick(f, (1 + below(f, 256)) << 12);
+	d->bitmap = pick(f, d->op == LIMEN_DIRTY_MARK ? 0 : PTR(f->arena + 0x4000));
+	d->count = pick(f, 0);
+	return ioctl(fd, LIMEN_DIRTY, d);
+}
+
 static int vm_call(struct fuzzer *f, int fd)
 {
 	static const unsigned long range_call[] = { LIMEN_MAP, LIMEN_MAP, LIMEN_UNMAP,
@@ -196,11 +208,11 @@ static int vm_call(struct fuzzer *f, int fd)
 	u8 *p;
 	int ret;
 
-	switch (below(f, 12)) {
+	switch (below(f, 14)) {
 	case 0: case 1: case 2: case 3:
 		cmd = range_call[below(f, 4)];
 		r = (void *)place(f, sizeof(*r));
-		r->flags = pick(f, cmd == LIMEN_UNMAP ? 0 : 1 | below(f, 8));
+		r->flags = pick(f, cmd == LIMEN_UNMAP ? 0 : 1 | below(f, 16));
 		r->gpa = pick(f, below(f, 16) << 20);
 		r->len = pick(f, 1ull << 20);
 		r->hva = pick(f, cmd == LIMEN_MAP ? PTR(f->mem) + (below(f, 4) << 20) : 0);
@@ -223,6 +235,8 @@ static int vm_call(struct fuzzer *f, int fd)
 		return ioctl(fd, LIMEN_POLICY, p);
 	case 7: case 8:
 		return event_call(f, fd);
+	case 9: case 10:
+		return dirty_call(f, fd);
 	default:
 		p = place(f, sizeof(struct limen_vcpu_create));
 		((struct limen_vcpu_create *)p)->id = pick(f, below(f, 4));
@@ -251,12 +265,38 @@ static int vcpu_run_call(struct fuzzer *f, int fd)
 	return ret;
 }
 
+static int ring_call(struct fuzzer *f, int fd)
+{
+	struct limen_dirty_ring_create *ring;
+	struct limen_dirty_taken *taken;
+	u64 len = 4096 + (below(f, 4) << 12), sum = 0, i;
+	u8 *p;
+
+	switch (below(f, 3)) {
+	case 0:
+		ring = (void *)place(f, sizeof(*ring));
+		ring->entries = pick(f, 1024u << below(f, 4));
+		return ioctl(fd, LIMEN_DIRTY_RING, ring);
+	case 1:
+		taken = (void *)place(f, sizeof(*taken));
+		taken->count = pick(f, below(f, 4));
+		return ioctl(fd, LIMEN_DIRTY_TAKEN, taken);
+	}
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, LIMEN_RING_OFFSET);
+	if (p == MAP_FAILED)
+		return -1;
+	for (i = 0; i < len; i += 4096)
+		sum += *(volatile u8 *)(p + i);
+	munmap(p, len);
+	return sum & 0;
+}
+
 static int vcpu_call(struct fuzzer *f, int fd)
 {
 	struct limen_cpuid *c;
 	u8 *p;
 
-	switch (below(f, 12)) {
+	switch (below(f, 13)) {
 	case 0: case 1: case 2: case 3:
 		return vcpu_run_call(f, fd);
 	case 4: case 5: case 6:
@@ -281,6 +321,8 @@ static int vcpu_call(struct fuzzer *f, int fd)
 		p = place(f, sizeof(struct limen_stats));
 		((struct limen_stats *)p)->stats = pick(f, PTR(f->arena + 0x4000));
 		return ioctl(fd, LIMEN_STATS, p);
+	case 11:
+		return ring_call(f, fd);
 	}
 	return ioctl(fd, below(f, 2) ? LIMEN_NMI : LIMEN_KICK, 0);
 }
@@ -293,7 +335,7 @@ static void one(struct fuzzer *f)
 
 	switch (below(f, 24)) {
 	case 0:			/* any call, any bytes */
-		ret = ioctl(fd, _IO(LIMEN_IOCTL, below(f, 0x50)), place(f, 64));
+		ret = ioctl(fd, _IO(LIMEN_IOCTL, below(f, 0x60)), place(f, 64));
 		break;
 	case 1:
 		ret = ioctl(fd, value(f), value(f));

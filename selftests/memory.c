@@ -122,6 +122,29 @@ TEST_F(memory, execution_from_a_range_without_exec_is_an_mmio_exit)
 	EXPECT_EQ(5, (u32)self->b->value[1]);
 }
 
+TEST_F(memory, what_is_executable_only_runs_and_is_not_read)
+{
+	static const u8 ret5[] = { 0xb8, 5, 0, 0, 0, 0x0f, 0xa2, 0xb8, 5, 0, 0, 0, 0xc3 };
+	u8 *p = pages(4096);
+
+	memcpy(p, ret5, sizeof(ret5));
+	self->b->value[0] = BASE;
+	if (!cap_used(self->vm.dev, "ept-execute-only")) {
+		ASSERT_EQ(EOPNOTSUPP, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC));
+		return;
+	}
+	EXPECT_EQ(EINVAL, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC | LIMEN_MEM_WRITE));
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, 4096, LIMEN_MEM_EXEC));
+	ASSERT_EQ(GUEST_DONE, START(jump));	/* CPUID in it exits */
+	EXPECT_EQ(5, (u32)self->b->value[1]);
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(peek));
+	EXPECT_EQ(LIMEN_ACCESS_READ, self->c->run->mmio.access);
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, 4096, RO));
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, 4096, LIMEN_MEM_EXEC));
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(peek));
+}
+
 TEST_F(memory, protect_takes_rights_away_and_gives_them_back)
 {
 	u8 *p = pages(4096);
@@ -365,6 +388,48 @@ TEST_F(memory, hugetlb_pages_hold_the_right_data)
 	munmap(p, 2 * MIB2);
 }
 
+/* Read one word in each 2 MiB of 1 GiB */
+GUEST64(read_gib, "mov $0x40000000, %ebx; mov $512, %ecx; xor %eax, %eax\n"
+	"1: add (%rbx), %rax; add $0x200000, %rbx; dec %ecx; jnz 1b; mov %rax, %gs:16" G_DONE);
+
+TEST_F(memory, a_page_of_1_gib_takes_one_fault)
+{
+	u64 gib = 1ull << 30, i, sum = 0, faults;
+	/* at an address that agrees with the guest's */
+	u8 *p = mmap((void *)(16 * gib), gib, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE | 30 << 26,
+		     -1, 0);
+
+	if (p == MAP_FAILED)
+		SKIP(return, "no page of 1 GiB: boot with hugepagesz=1G hugepages=1");
+	for (i = 0; i < 512; i++) {
+		*(u64 *)(p + i * MIB2) = i * 3;
+		sum += i * 3;
+	}
+	self->b->value[0] = BASE + 8;
+	ASSERT_EQ(LIMEN_EXIT_MMIO, START(peek));
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, gib, RW));
+	guest_copy(&self->vm, GUEST_CODE, read_gib, (u64)(read_gib_end - read_gib));
+	vcpu_long(self->c, GUEST_CODE);
+	faults = vcpu_stat(self->c, "exit_npf");
+	ASSERT_EQ(GUEST_DONE, vcpu_go(self->c));
+	EXPECT_EQ(faults + 1, vcpu_stat(self->c, "exit_npf"));
+	EXPECT_EQ(sum, self->b->value[1]);
+	/* with a log, a write splits it and the rest stays */
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, gib, RW | LIMEN_MEM_LOG));
+	ASSERT_EQ(GUEST_DONE, START(read_gib));
+	self->b->value[0] = BASE + gib / 2 + 0x5008;
+	self->b->value[1] = 0x77;
+	ASSERT_EQ(GUEST_DONE, START(poke));
+	EXPECT_EQ(0x77, *(u64 *)(p + gib / 2 + 0x5008));
+	faults = vcpu_stat(self->c, "exit_npf");
+	ASSERT_EQ(GUEST_DONE, START(read_gib));
+	EXPECT_EQ(faults, vcpu_stat(self->c, "exit_npf"));
+	EXPECT_EQ(sum, self->b->value[1]);
+	ASSERT_EQ(0, vm_unmap(&self->vm, BASE, gib));
+	munmap(p, gib);
+}
+
 TEST_F(memory, a_large_page_at_an_odd_guest_address_is_right)
 {
 	u8 *raw = pages(4 * MIB2), *p = (u8 *)(((u64)raw + MIB2 - 1) & ~(MIB2 - 1));
@@ -376,6 +441,146 @@ TEST_F(memory, a_large_page_at_an_odd_guest_address_is_right)
 	for (i = 0; i < 1024; i++)
 		bad += *(u64 *)(p + 0x3000 + i * 4096) != BASE + i * 4096;
 	EXPECT_EQ(0, bad);
+}
+
+/* ---- how many faults a pass over memory takes ---- */
+
+/* Read all pages of value[0] bytes at BASE; or add 1 to the word in each */
+GUEST64(read_all, "mov $0x40000000, %ebx; mov %gs:8, %rcx; shr $12, %rcx; xor %eax, %eax\n"
+	"1: add (%rbx), %rax; add $4096, %rbx; dec %rcx; jnz 1b; mov %rax, %gs:16" G_DONE);
+GUEST64(add_all, "mov $0x40000000, %ebx; mov %gs:8, %rcx; shr $12, %rcx\n"
+	"1: incq (%rbx); add $4096, %rbx; dec %rcx; jnz 1b" G_DONE);
+
+/* One pass over @len bytes: second-level faults that it took */
+static u64 pass(struct __test_metadata *_metadata, struct vcpu *c, const u8 *code,
+		const u8 *end, u64 len)
+{
+	u64 before;
+
+	/* the pages of the code itself are there after the first */
+	vcpu_block(c)->value[0] = 4096;
+	guest_start(c, code, end);
+	vcpu_block(c)->value[0] = len;
+	before = vcpu_stat(c, "exit_npf");
+	ASSERT_EQ(GUEST_DONE, guest_start(c, code, end));
+	return vcpu_stat(c, "exit_npf") - before;
+}
+#define PASS(name, len) pass(_metadata, self->c, name, name##_end, len)
+
+TEST_F(memory, first_pass_over_memory_takes_far_fewer_faults_than_pages)
+{
+	u64 n = 1024, i, sum = 0, reads, writes;
+	u8 *p = pages(n << 12);
+
+	madvise(p, n << 12, MADV_NOHUGEPAGE);
+	for (i = 0; i < n; i++) {
+		*(u64 *)(p + i * 4096) = i * i;
+		sum += i * i;
+	}
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, n << 12, RW));
+	reads = PASS(read_all, n << 12);
+	EXPECT_EQ(sum, self->b->value[1]);
+	ASSERT_EQ(0, vm_protect(&self->vm, BASE, n << 12, RW));
+	writes = PASS(add_all, n << 12);
+	TH_LOG("%lu pages: %lu faults to read, %lu to write", n, reads, writes);
+	EXPECT_GE(n / 16 + 8, reads);
+	EXPECT_GE(n / 16 + 8, writes);
+	/* page 0 was added to twice, see pass() */
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(i * i + 1 + !i, *(u64 *)(p + i * 4096));
+}
+
+TEST_F(memory, fault_around_brings_nothing_in_and_breaks_no_copy)
+{
+	u64 n = 64, i, faults;
+	unsigned char there[64];
+	u8 *p = pages(n << 12);
+	int status;
+	pid_t pid;
+
+	madvise(p, n << 12, MADV_NOHUGEPAGE);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, n << 12, RW));
+	/* every other page is there */
+	for (i = 0; i < n; i += 2)
+		*(u64 *)(p + i * 4096) = i;
+	self->b->value[0] = BASE;
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	ASSERT_EQ(0, mincore(p, n << 12, there));
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(!(i & 1), there[i] & 1);
+	/* shared with a child: a write by the guest copies, and is not seen there */
+	pid = fork();
+	if (!pid) {
+		sleep(1);
+		for (i = 0; i < n; i += 2)
+			if (*(u64 *)(p + i * 4096) != i)
+				_exit(1);
+		_exit(0);
+	}
+	self->b->value[0] = BASE;
+	ASSERT_EQ(GUEST_DONE, START(peek));
+	faults = PASS(add_all, n << 12);
+	EXPECT_LE(n - 1, faults);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ((i & 1 ? 0 : i) + 1 + !i, *(u64 *)(p + i * 4096));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+}
+
+/* MADV_COLLAPSE: what khugepaged does, now */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+TEST_F(memory, what_the_host_collapses_becomes_a_large_leaf)
+{
+	u8 *raw = pages(2 * MIB2), *p = (u8 *)(((u64)raw + MIB2 - 1) & ~(MIB2 - 1));
+	u64 i, small, large;
+
+	madvise(p, MIB2, MADV_NOHUGEPAGE);
+	memset(p, 0, MIB2);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, MIB2, RW));
+	small = PASS(add_all, MIB2);
+	EXPECT_LE(512 / 16 - 1, small);
+	madvise(p, MIB2, MADV_HUGEPAGE);
+	if (madvise(p, MIB2, MADV_COLLAPSE))
+		SKIP(return, "this kernel can't collapse memory");
+	large = PASS(add_all, MIB2);
+	TH_LOG("%lu faults before, %lu after", small, large);
+	/* at the first of the two passes, one for all */
+	EXPECT_GE(1, large);
+	for (i = 1; i < 512; i++)
+		ASSERT_EQ(2, *(u64 *)(p + i * 4096));
+}
+
+/* Twice: a VM counts as idle when it did nothing between two looks */
+static bool shrink(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY), i;
+	bool ok = fd >= 0;
+
+	for (i = 0; i < 3; i++)
+		ok = ok && write(fd, "2", 1) == 1;
+	close(fd);
+	return ok;
+}
+
+TEST_F(memory, tables_of_an_idle_vm_are_given_back_and_come_again)
+{
+	u64 n = 2048, i, faults;
+	u8 *p = pages(n << 12);
+
+	madvise(p, n << 12, MADV_NOHUGEPAGE);
+	memset(p, 0, n << 12);
+	ASSERT_EQ(0, vm_map(&self->vm, BASE, p, n << 12, RW));
+	PASS(add_all, n << 12);
+	EXPECT_GE(1, PASS(add_all, n << 12));
+	if (!shrink())
+		SKIP(return, "no drop_caches");
+	faults = PASS(add_all, n << 12);
+	EXPECT_LE(n / 16 - 1, faults);
+	for (i = 1; i < n; i++)
+		ASSERT_EQ(3, *(u64 *)(p + i * 4096));
 }
 
 /* ---- the guest's page tables anywhere ---- */

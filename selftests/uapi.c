@@ -65,12 +65,15 @@ static const struct {
 	CALL(VM, LIMEN_IRQFD, limen_irqfd),
 	CALL(VM, LIMEN_IOEVENTFD, limen_ioeventfd),
 	CALL(VM, LIMEN_HALT_POLL, limen_halt_poll),
+	CALL(VM, LIMEN_DIRTY, limen_dirty),
 	CALL(VCPU, LIMEN_STATE_GET, limen_state),
 	CALL(VCPU, LIMEN_STATE_SET, limen_state),
 	CALL(VCPU, LIMEN_CPUID_SET, limen_cpuid),
 	CALL(VCPU, LIMEN_TRANSLATE, limen_translate),
 	CALL(VCPU, LIMEN_APIC_ACCESS, limen_apic_access),
 	CALL(VCPU, LIMEN_STATS, limen_stats),
+	CALL(VCPU, LIMEN_DIRTY_RING, limen_dirty_ring_create),
+	CALL(VCPU, LIMEN_DIRTY_TAKEN, limen_dirty_taken),
 };
 
 #define NR_CALLS (sizeof(call) / sizeof(call[0]))
@@ -306,8 +309,8 @@ TEST_F(uapi, map_refuses_bad_ranges)
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, (void *)0xffff888000000000ull, 4096, RWX));
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 0));
 	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_WRITE));
-	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_EXEC));
-	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 8 | RWX));
+	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, LIMEN_MEM_LOG));
+	EXPECT_EQ(EINVAL, vm_map(vm, 1ull << 30, m, 4096, 16 | RWX));
 	EXPECT_EQ(0, vm_map(vm, end - 4096, m, 4096, RWX));
 	EXPECT_EQ(0, vm_unmap(vm, end - 4096, 4096));
 }

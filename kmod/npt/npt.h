@@ -30,6 +30,7 @@ struct limen_vcpu;
  * @huge: marks a leaf above level 1
  * @leaf: other bits of a leaf (memory type, user)
  * @accessed: @dirty: 0 when the CPU has none
+ * @with_ad: the same format with these two, or NULL
  */
 struct npt_format {
 	u64 read;
@@ -42,15 +43,28 @@ struct npt_format {
 	u64 leaf;
 	u64 accessed;
 	u64 dirty;
+	const struct npt_format *with_ad;
 };
 
 extern const struct npt_format npt_format_ept;
+extern const struct npt_format npt_format_ept_ad;
 extern const struct npt_format npt_format_amd;
+
+/* How writes to memory with a log are seen; see npt_dirty.c */
+enum npt_way {
+	NPT_WAY_WP,		/* write protection */
+	NPT_WAY_AD,		/* dirty bits */
+	NPT_WAY_PML,		/* page-modification logging */
+	NPT_NR_WAY,
+};
 
 struct npt {
 	u64 *root;		/* level NPT_LEVELS table */
 	const struct npt_format *fmt;
 	unsigned long nr_tables;
+	enum npt_way way;	/* (i) */
+	u32 nr_logs;		/* ranges with a log */
+	u32 nr_rings;		/* vCPUs with a ring */
 };
 
 /* Pages for tables, filled where sleeping is allowed, used under the lock */
@@ -73,6 +87,7 @@ void npt_cache_drain(struct npt_cache *cache);
 
 struct npt_pos npt_walk(const struct npt *npt, u64 gpa, int min_level);
 bool npt_pos_is_leaf(const struct npt *npt, const struct npt_pos *pos);
+const struct npt_format *npt_format_for(const struct npt_format *fmt, bool ad);
 u64 npt_make_leaf(const struct npt_format *fmt, u64 hpa, u32 access, int level);
 u32 npt_leaf_access(const struct npt_format *fmt, u64 pte);
 

@@ -8,17 +8,19 @@
  * noted before the page was looked up tells whether that happened in between.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 
 #include "../compat.h"
 #include "../limen.h"
 #include "../mem.h"
+#include "npt_dirty.h"
+#include "npt_host.h"
 #include "npt_mmu.h"
 #include "npt_table.h"
 
 struct fault {
 	/* inputs */
+	struct limen_vcpu *vcpu;
 	u64 gpa;
 	u32 access;		/* LIMEN_ACCESS_* */
 	/* derived */
@@ -31,6 +33,8 @@ struct fault {
 
 static bool allowed(const struct limen_mem_range *r, u32 access)
 {
+	if ((access & LIMEN_ACCESS_READ) && !(r->flags & LIMEN_MEM_READ))
+		return false;
 	if ((access & LIMEN_ACCESS_WRITE) && !(r->flags & LIMEN_MEM_WRITE))
 		return false;
 	if ((access & LIMEN_ACCESS_EXEC) && !(r->flags & LIMEN_MEM_EXEC))
@@ -81,92 +85,94 @@ static int get_page_of(struct fault *f)
 	return 0;
 }
 
-/*
- * Is the host's mapping of @hva a 2 MiB page? The page tables can't be freed
- * under us while IRQs are off: freeing them takes an IPI or RCU-sched.
- */
-static bool host_maps_2m(struct mm_struct *mm, unsigned long hva)
+/* Can a leaf of @level at f->gpa map what the host has in one page of that size? */
+static bool fits(const struct fault *f, int level)
 {
-	unsigned long flags;
-	bool leaf = false;
-	pgd_t pgd;
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
+	const struct limen_mem_range *r = &f->range;
+	u64 size = npt_size(level);
+	u64 start = f->gpa & ~(size - 1);
 
-	local_irq_save(flags);
-	pgd = READ_ONCE(*pgd_offset(mm, hva));
-	if (pgd_none(pgd))
-		goto out;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		goto out;
-	leaf = pud_leaf(pud);
-	if (leaf)
-		goto out;
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	leaf = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
-out:
-	local_irq_restore(flags);
-	return leaf;
+	return !((r->gpa ^ r->hva) & (size - 1)) && start >= r->gpa &&
+	       start + size <= r->gpa + r->len;
 }
 
 static int level_of(struct limen_vm *vm, const struct fault *f)
 {
-	const struct limen_mem_range *r = &f->range;
-	u64 size = npt_size(2);
-	u64 start = f->gpa & ~(size - 1);
+	int level;
 
-	if (!limen_caps.npt_2m || ((r->gpa ^ r->hva) & (size - 1)))
+	if (!limen_caps.npt_2m || !fits(f, 2))
 		return 1;
-	if (start < r->gpa || start + size > r->gpa + r->len)
-		return 1;
-	return host_maps_2m(vm->mm, f->hva) ? 2 : 1;
+	level = npt_host_level(vm->mm, f->hva);
+	if (level == 3 && (!limen_caps.npt_1g || !fits(f, 3)))
+		level = 2;
+	return level;
 }
 
 static bool invalidated(struct limen_vm *vm, unsigned long seq, u64 hva)
 {
-	if (vm->mn_seq != seq)
-		return true;
-	return vm->mn_active && hva >= (vm->mn_start & PAGE_MASK) &&
-	       hva < vm->mn_end;
+	return vm->mn_seq != seq || npt_is_invalidating(vm, hva);
+}
+
+/*
+ * How large, and with which rights? Large leaves are never writable where writes are
+ * logged, nor executable where that would stop the CPU.
+ */
+static int shape(struct limen_vm *vm, const struct fault *f, int at, u32 *access)
+{
+	bool write = f->access & LIMEN_ACCESS_WRITE;
+	int level = level_of(vm, f);
+
+	*access = f->range.flags & NPT_RIGHTS;
+	if (!f->writable)
+		*access &= ~LIMEN_MEM_WRITE;
+	if (f->range.log && level > 1) {
+		/* small leaves stay: what was written is known by them */
+		if (write || at == 1)
+			level = 1;
+		else
+			*access &= ~LIMEN_MEM_WRITE;
+	}
+	if (limen_caps.npt_exec_4k && level > 1 && (*access & LIMEN_MEM_EXEC)) {
+		/* small leaves stay: they are here because something executes */
+		if ((f->access & LIMEN_ACCESS_EXEC) || at == 1)
+			level = 1;
+		else
+			*access &= ~LIMEN_MEM_EXEC;
+	}
+	if (level == 1)
+		*access = npt_log_rights(vm, &f->range, f->gpa, *access, write);
+	return level;
 }
 
 /* Under vm->mmu_lock. 0 or 1 as npt_map(), -EAGAIN: look the page up again. */
 static int link_leaf(struct limen_vm *vm, struct npt_cache *cache,
 		     struct fault *f, unsigned long seq, struct list_head *freed)
 {
-	u32 access = f->range.flags;
-	u64 hpa = page_to_phys(f->page);
+	u64 hpa = page_to_phys(f->page), mask, leaf;
 	struct npt_pos pos;
-	int level;
+	int level, ret;
+	u32 access;
 
 	if (invalidated(vm, seq, f->hva))
 		return -EAGAIN;
-	if (!f->writable)
-		access &= ~LIMEN_MEM_WRITE;
-	level = level_of(vm, f);
 	pos = npt_walk(&vm->npt, f->gpa, 1);
-	if (limen_caps.npt_exec_4k && level > 1 && (access & LIMEN_MEM_EXEC)) {
-		/* small leaves stay: they are here because something executes */
-		if ((f->access & LIMEN_ACCESS_EXEC) || pos.level == 1)
-			level = 1;
-		else
-			access &= ~LIMEN_MEM_EXEC;
-	}
-
+	level = shape(vm, f, pos.level, &access);
 	/* another vCPU may have been here with more rights */
 	if (npt_pos_is_leaf(&vm->npt, &pos) && pos.level >= level &&
 	    !(access & ~npt_leaf_access(vm->npt.fmt, pos.pte)))
 		return 0;
 
-	hpa &= ~(npt_size(level) - 1);
-	return npt_map(&vm->npt, cache, f->gpa & ~(npt_size(level) - 1),
-		       npt_make_leaf(vm->npt.fmt, hpa, access, level), level,
-		       freed);
+	mask = npt_size(level) - 1;
+	leaf = level == 1 ? npt_log_leaf(vm, &f->range, hpa, access) :
+			    npt_make_leaf(vm->npt.fmt, hpa & ~mask, access, level);
+	ret = npt_map(&vm->npt, cache, f->gpa & ~mask, leaf, level, freed);
+	if (ret < 0 || level > 1)
+		return ret;
+	/* here the guest goes on with its write without another exit */
+	if (vm->npt.way == NPT_WAY_WP && (f->access & LIMEN_ACCESS_WRITE))
+		npt_log_mark(vm, f->vcpu, f->gpa);
+	npt_map_around(vm, &f->range, f->gpa, hpa, f->writable);
+	return ret;
 }
 
 static int fault_once(struct limen_vm *vm, struct fault *f)
@@ -212,7 +218,9 @@ out:
 int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access)
 {
 	struct limen_vm *vm = vcpu->vm;
-	struct fault f = { .gpa = gpa & PAGE_MASK, .access = access };
+	struct fault f = {
+		.vcpu = vcpu, .gpa = gpa & PAGE_MASK, .access = access,
+	};
 	int err;
 
 	do {

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "../limen.h"
+#include "npt_dirty.h"
 #include "npt_table.h"
 
 static void *table_alloc(void)
@@ -125,12 +126,69 @@ void npt_fini(struct npt *npt)
 	npt->root = NULL;
 }
 
+/* What the piece at @gpa of a larger leaf is as a leaf of @level */
+static u64 piece_of(const struct npt_format *fmt, u64 pte, u64 gpa, int level)
+{
+	u64 offset = gpa & (npt_size(level + 1) - 1) & ~(npt_size(level) - 1);
+
+	/* at level 1 the bit means something else to AMD */
+	if (level == 1)
+		pte &= ~fmt->huge;
+	return pte + offset;
+}
+
+/*
+ * Put a table in the place of the entry at @ptep: of the pieces of the leaf that is
+ * there, so that all of it translates as before, or an empty one.
+ */
+static bool table_link(struct npt *npt, struct npt_cache *cache, u64 *ptep, int level)
+{
+	u64 old = READ_ONCE(*ptep), *table;
+	int i;
+
+	if (!cache->nr)
+		return false;
+	table = cache->page[--cache->nr];
+	for (i = 0; old & npt->fmt->present && i < 512; i++)
+		table[i] = piece_of(npt->fmt, old, i * npt_size(level - 1), level - 1);
+	/* the table is complete before the CPU can walk it */
+	smp_wmb();
+	WRITE_ONCE(*ptep, __pa(table) | npt->fmt->table);
+	npt->nr_tables++;
+	return true;
+}
+
 /* Rights lost, or another page: translations of the old entry may be cached. */
 static bool must_flush(const struct npt_format *fmt, u64 old, u64 new)
 {
 	u32 lost = npt_leaf_access(fmt, old) & ~npt_leaf_access(fmt, new);
 
 	return (old & fmt->present) && (lost || ((old ^ new) & NPT_ADDR));
+}
+
+/* Are there dirty bits that must not get lost? */
+static bool has_marks(const struct npt *npt)
+{
+	return npt->way == NPT_WAY_AD && npt->nr_logs;
+}
+
+/*
+ * Put another entry in the place of a leaf. A CPU that sets a dirty bit looks whether
+ * the entry is still the one it used: what is read here is the last word.
+ */
+static u64 leaf_swap(struct npt *npt, u64 *ptep, u64 new, u64 gpa, int level)
+{
+	u64 old;
+
+	if (!has_marks(npt) || level > 1) {
+		old = *ptep;
+		WRITE_ONCE(*ptep, new);
+		return old;
+	}
+	old = xchg(ptep, new);
+	if (npt_leaf_is_dirty(npt, old))
+		npt_log_mark(container_of(npt, struct limen_vm, npt), NULL, gpa);
+	return old;
 }
 
 /**
@@ -142,8 +200,9 @@ static bool must_flush(const struct npt_format *fmt, u64 old, u64 new)
  * @level: of the leaf
  * @freed: takes tables that the leaf replaced
  *
- * A large leaf in the way of a smaller one is dropped; what it mapped besides
- * faults in again.
+ * A large leaf in the way of a smaller one is split; what it maps besides stays, with
+ * the same rights, and no CPU need hear of that. Small ones in the way of a large one
+ * go.
  *
  * Context: vm->mmu_lock.
  * Return: 1 when a flush is needed, 0 when not, -EAGAIN when @cache ran out.
@@ -152,40 +211,33 @@ int npt_map(struct npt *npt, struct npt_cache *cache, u64 gpa, u64 leaf,
 	    int level, struct list_head *freed)
 {
 	u64 *table = npt->root;
-	bool flush = false;
 	u64 *ptep, old;
 	int l;
 
 	for (l = NPT_LEVELS; l > level; l--) {
 		ptep = &table[npt_index(gpa, l)];
-		if (!npt_is_table(npt->fmt, *ptep, l)) {
-			if (!cache->nr)
-				return -EAGAIN;
-			flush |= *ptep & npt->fmt->present;
-			WRITE_ONCE(*ptep, __pa(cache->page[--cache->nr]) |
-					  npt->fmt->table);
-			npt->nr_tables++;
-		}
+		if (!npt_is_table(npt->fmt, *ptep, l) &&
+		    !table_link(npt, cache, ptep, l))
+			return -EAGAIN;
 		table = npt_table_of(*ptep);
 	}
 
 	ptep = &table[npt_index(gpa, level)];
-	old = *ptep;
-	if (old == leaf)
-		return flush;
-	WRITE_ONCE(*ptep, leaf);
+	if (*ptep == leaf)
+		return 0;
+	old = leaf_swap(npt, ptep, leaf, gpa, level);
 	if (npt_is_table(npt->fmt, old, level)) {
 		subtree_retire(npt, old, level, freed);
 		return 1;
 	}
-	return flush || must_flush(npt->fmt, old, leaf);
+	return must_flush(npt->fmt, old, leaf);
 }
 
 static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
 			u64 start, u64 end, struct list_head *freed)
 {
 	u64 size = npt_size(level);
-	bool flush = false;
+	bool flush = false, part;
 	unsigned int i = start > base ? (start - base) >> npt_shift(level) : 0;
 
 	for (; i < 512; i++) {
@@ -196,13 +248,14 @@ static bool unmap_level(struct npt *npt, u64 *table, int level, u64 base,
 			break;
 		if (!(pte & npt->fmt->present))
 			continue;
-		if (npt_is_table(npt->fmt, pte, level) &&
-		    (from < start || from + size > end)) {
+		part = from < start || from + size > end;
+		/* dirty bits are in the leaves: these go first, one by one */
+		if (npt_is_table(npt->fmt, pte, level) && (part || has_marks(npt)))
 			flush |= unmap_level(npt, npt_table_of(pte), level - 1,
 					     from, start, end, freed);
+		if (npt_is_table(npt->fmt, pte, level) && part)
 			continue;
-		}
-		WRITE_ONCE(table[i], 0);
+		leaf_swap(npt, &table[i], 0, from, level);
 		subtree_retire(npt, pte, level, freed);
 		flush = true;
 	}

@@ -51,11 +51,19 @@ static u64 next_backed(const struct limen_vm *vm, u64 start, u64 end)
 	return next;
 }
 
-/*
- * Unmap and flush it all. The lock goes now and then: whoever calls this has seen to
- * it that no fault brings a leaf back.
+/**
+ * npt_zap_hva() - take away what a part of the VMM's memory backs, and flush
+ * @vm: the VM
+ * @start: address in the VMM
+ * @end: behind the last one
+ * @may_sleep: give the CPU away now and then
+ *
+ * The lock goes now and then: who needs it all gone sees to it that no fault brings a
+ * leaf back.
+ *
+ * Context: process; sleeps only with @may_sleep.
  */
-static void zap_hva(struct limen_vm *vm, u64 start, u64 end, bool may_sleep)
+void npt_zap_hva(struct limen_vm *vm, u64 start, u64 end, bool may_sleep)
 {
 	u64 to;
 
@@ -88,7 +96,7 @@ static int invalidate_start(struct mmu_notifier *mn,
 		vm->mn_end = range->end;
 	}
 	spin_unlock(&vm->mmu_lock);
-	zap_hva(vm, range->start, range->end, mmu_notifier_range_blockable(range));
+	npt_zap_hva(vm, range->start, range->end, mmu_notifier_range_blockable(range));
 	return 0;
 }
 
@@ -114,7 +122,7 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&vm->mmu_lock);
 	vm->mn_seq++;
 	spin_unlock(&vm->mmu_lock);
-	zap_hva(vm, 0, ULONG_MAX, true);
+	npt_zap_hva(vm, 0, ULONG_MAX, true);
 }
 
 /*

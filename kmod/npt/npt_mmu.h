@@ -19,7 +19,13 @@ int npt_fault(struct limen_vcpu *vcpu, u64 gpa, u32 access);
 bool npt_map_apic(struct limen_vm *vm);
 void npt_hide_apic(struct limen_vm *vm);
 void npt_flush_all(struct limen_vm *vm);
+void npt_kick_all(struct limen_vm *vm);
+void npt_zap_hva(struct limen_vm *vm, u64 start, u64 end, bool may_sleep);
 int npt_notifier_register(struct limen_vm *vm);
 void npt_notifier_unregister(struct limen_vm *vm);
+void npt_shrink_add(struct limen_vm *vm);
+void npt_shrink_remove(struct limen_vm *vm);
+int npt_shrink_init(void);
+void npt_shrink_fini(void);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "npt.h"
 
+#define NPT_RIGHTS	(LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC)
+
 static inline unsigned int npt_shift(int level)
 {
 	return 12 + 9 * (level - 1);

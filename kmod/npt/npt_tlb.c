@@ -23,18 +23,31 @@ static void ack(void *unused)
  * Whoever took a leaf away calls this before vm->mmu_lock goes: who comes next finds
  * no leaf, need not flush, and may give the page to somebody else at once.
  *
+ * Context: as npt_kick_all().
+ */
+void npt_flush_all(struct limen_vm *vm)
+{
+	atomic64_inc(&vm->tlb_gen);
+	npt_kick_all(vm);
+}
+
+/**
+ * npt_kick_all() - every vCPU of @vm that is inside leaves the guest
+ * @vm: the VM
+ *
+ * When this returns their windows are closed; they may have been opened again.
+ *
  * Context: IRQs on, no sleeping needed; vm->mmu_lock held or not: it is always taken
  * with IRQs on, so nobody who waits for it holds up an IPI.
  */
-void npt_flush_all(struct limen_vm *vm)
+void npt_kick_all(struct limen_vm *vm)
 {
 	cpumask_var_t inside;
 	unsigned int i;
 	bool all;
 
-	atomic64_inc(&vm->tlb_gen);
 	/* generation before where; pairs with where = IN_GUEST in run.c */
-	smp_mb__after_atomic();
+	smp_mb();
 
 	all = !zalloc_cpumask_var(&inside, GFP_ATOMIC | __GFP_NOWARN);
 	preempt_disable();

@@ -89,6 +89,7 @@ static void every_kind_has_an_answer(struct kunit *test)
 		{ LIMEN_KIND_APIC_WRITE, LIMEN_RESUME, 0x1000 },
 		{ LIMEN_KIND_TPR_BELOW, LIMEN_RESUME, 0x1000 },
 		{ LIMEN_KIND_TIMER, LIMEN_RELOAD, 0x1000 },
+		{ LIMEN_KIND_LOG_FULL, LIMEN_RELOAD, 0x1000 },
 	};
 	int i;
 

@@ -171,6 +171,12 @@ static void fake_put(struct limen_vcpu *vcpu)
 	fake_cpu(vcpu)->wrong |= fake_cpu(vcpu)->open;
 }
 
+/* The test plays the CPU that logs */
+static void fake_read_log(struct limen_vcpu *vcpu)
+{
+	fake_cpu(vcpu)->wrong |= !fake_cpu(vcpu)->open;
+}
+
 static const struct limen_ops fake_ops = {
 	.name = "fake",
 	.npt = &npt_format_ept,
@@ -181,6 +187,7 @@ static const struct limen_ops fake_ops = {
 	.enter = fake_enter,
 	.fetch = fake_fetch,
 	.put = fake_put,
+	.read_log = fake_read_log,
 };
 
 const struct limen_ops *limen_ops = &fake_ops;
@@ -328,6 +335,11 @@ int limen_mem_read(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
 	return 0;
 }
 
+int limen_mem_fetch(struct limen_vm *vm, u64 gpa, void *buf, size_t len)
+{
+	return limen_mem_read(vm, gpa, buf, len);
+}
+
 int limen_mem_write(struct limen_vm *vm, u64 gpa, const void *buf, size_t len)
 {
 	if (!is_memory(gpa, len))
@@ -368,8 +380,8 @@ int limen_spot_read(struct limen_vm *vm, const struct limen_spot *spot, void *bu
 	return 0;
 }
 
-int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
-		     const void *buf, size_t len)
+int limen_spot_write(struct limen_vm *vm, struct limen_spot *spot, const void *buf,
+		     size_t len)
 {
 	if (!spot_works(vm, spot))
 		return -EFAULT;
@@ -377,9 +389,18 @@ int limen_spot_write(struct limen_vm *vm, const struct limen_spot *spot,
 	return 0;
 }
 
+void limen_spot_settle(struct limen_vcpu *vcpu, struct limen_spot *spot)
+{
+}
+
 void npt_flush_all(struct limen_vm *vm)
 {
 	fake.npt_flushes++;
+}
+
+void npt_kick_all(struct limen_vm *vm)
+{
+	fake.npt_kicks++;
 }
 
 bool npt_map_apic(struct limen_vm *vm)

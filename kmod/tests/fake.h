@@ -54,6 +54,7 @@ struct fake {
 	int fpu_depth;		/* loads without a save */
 	int npt_fault;		/* what npt_fault() gives */
 	int npt_flushes;
+	int npt_kicks;
 	struct limen_ioevents *ioevents;	/* what writes signal */
 	int ioevents_hit;
 	int resampled;		/* a vector whose ends only irqfds want; 0: none */

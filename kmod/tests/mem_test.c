@@ -6,11 +6,13 @@
 
 /* the other suites have an array for guest memory, see fake.c */
 #define limen_mem_read real_mem_read
+#define limen_mem_fetch real_mem_fetch
 #define limen_mem_write real_mem_write
 #define limen_mem_cmpxchg real_mem_cmpxchg
 #define limen_mem_spot real_mem_spot
 #define limen_spot_read real_spot_read
 #define limen_spot_write real_spot_write
+#define limen_spot_settle real_spot_settle
 
 static int limen_user_cmpxchg32(void __user *ptr, u64 old, u64 new)
 {
@@ -87,7 +89,8 @@ static void what_is_no_range_is_refused(struct kunit *test)
 	} while (0)
 	BAD(flags = 0);
 	BAD(flags = LIMEN_MEM_WRITE);
-	BAD(flags = 8 | RWX);
+	BAD(flags = 16 | RWX);
+	BAD(flags = RWX | LIMEN_MEM_LOG; r.len = LIMEN_MAX_LOG + PAGE_SIZE; r.gpa = 0);
 	BAD(gpa = 1);
 	BAD(hva = 1);
 	BAD(len = 0);
@@ -106,6 +109,21 @@ static void what_is_no_range_is_refused(struct kunit *test)
 	r = range(1, 1);
 	r.gpa = top - PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, limen_mem_map(vm, &r), 0);
+}
+
+static void execution_alone_needs_a_cpu_that_can(struct kunit *test)
+{
+	struct limen_vm *vm = vm_with_table(test);
+	struct limen_range r = range(1, 1);
+
+	r.flags = LIMEN_MEM_EXEC;
+	KUNIT_EXPECT_EQ(test, limen_mem_map(vm, &r), -EOPNOTSUPP);
+	limen_caps.npt_exec_only = true;
+	KUNIT_EXPECT_EQ(test, limen_mem_map(vm, &r), 0);
+	r.flags |= LIMEN_MEM_WRITE;
+	r.gpa = 0x10000;
+	KUNIT_EXPECT_EQ(test, limen_mem_map(vm, &r), -EINVAL);
+	limen_caps.npt_exec_only = false;
 }
 
 static void ranges_never_overlap(struct kunit *test)
@@ -275,6 +293,7 @@ static void spots_die_with_any_range(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(what_is_no_range_is_refused),
+	KUNIT_CASE(execution_alone_needs_a_cpu_that_can),
 	KUNIT_CASE(ranges_never_overlap),
 	KUNIT_CASE(table_that_is_full_refuses),
 	KUNIT_CASE(change_names_a_range_exactly),

@@ -15,7 +15,7 @@
 #define X	LIMEN_MEM_EXEC
 
 static const struct npt_format *const formats[] = {
-	&npt_format_ept, &npt_format_amd,
+	&npt_format_ept, &npt_format_ept_ad, &npt_format_amd,
 };
 
 /* SDM Vol. 3, Tables "Format of an EPT Page-Table Entry ..." */
@@ -27,9 +27,23 @@ static void ept_leaf_has_the_manuals_bits(struct kunit *test)
 			0x123456789071ull);
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R | W, 1), 0x1073ull);
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R | X, 1), 0x1075ull);
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, X, 1), 0x1074ull);
+	KUNIT_EXPECT_EQ(test, npt_leaf_access(f, 0x1074), (u32)X);
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x200000, R | W | X, 2), 0x2000f7ull);
 	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 1ull << 30, R | W | X, 3),
 			0x400000f7ull);
+}
+
+/* SDM Vol. 3, "Accessed and Dirty Flags for EPT": bits 8 and 9 */
+static void ept_leaf_with_ad_counts_as_used(struct kunit *test)
+{
+	const struct npt_format *f = npt_format_for(&npt_format_ept, true);
+
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R, 1), 0x1171ull);
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x1000, R | W, 1), 0x1373ull);
+	KUNIT_EXPECT_EQ(test, npt_make_leaf(f, 0x200000, R | W | X, 2), 0x2003f7ull);
+	KUNIT_EXPECT_PTR_EQ(test, npt_format_for(&npt_format_ept, false), &npt_format_ept);
+	KUNIT_EXPECT_PTR_EQ(test, npt_format_for(&npt_format_amd, true), &npt_format_amd);
 }
 
 /* APM Vol. 2, "Long-Mode Page Translation" and "Nested Paging" */
@@ -169,7 +183,7 @@ static void flush_is_asked_for_when_something_is_taken_away(struct kunit *test)
 	}
 }
 
-static void large_leaf_and_small_table_replace_each_other(struct kunit *test)
+static void small_table_gives_way_to_a_large_leaf(struct kunit *test)
 {
 	struct fixture *f = new_table(test, &npt_format_ept);
 	unsigned long tables;
@@ -182,10 +196,40 @@ static void large_leaf_and_small_table_replace_each_other(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->npt.nr_tables, tables - 1);
 	KUNIT_EXPECT_FALSE(test, list_empty(&f->freed));
 	KUNIT_EXPECT_EQ(test, translate(f, 0x201234, &access), 0x40001234ull);
-	/* a small leaf inside drops the large one */
-	KUNIT_EXPECT_EQ(test, map(test, f, 0x201000, 0x2000, R, 1), 1);
-	KUNIT_EXPECT_EQ(test, translate(f, 0x201234, &access), 0x2234ull);
-	KUNIT_EXPECT_EQ(test, translate(f, 0x200000, &access), ~0ull);
+}
+
+static void large_leaf_is_split_and_none_of_it_lost(struct kunit *test)
+{
+	u32 access;
+	int i, k;
+
+	for (k = 0; k < ARRAY_SIZE(formats); k++) {
+		struct fixture *f = new_table(test, formats[k]);
+
+		map(test, f, 0x40000000, 0x80000000, R | X, 3);
+		/* more rights to one page: nobody need hear of it */
+		KUNIT_EXPECT_EQ(test, 0, map(test, f, 0x40201000, 0x80201000, R | W | X, 1));
+		KUNIT_EXPECT_EQ(test, f->npt.nr_tables, 4ul);
+		for (i = 0; i < 1000; i += 31) {
+			u64 offset = i * 0x100000ull + i * 0x1000;
+
+			KUNIT_EXPECT_EQ(test, translate(f, 0x40000000 + offset, &access),
+					0x80000000 + offset);
+			KUNIT_EXPECT_EQ(test, access, (u32)(R | X));
+		}
+		KUNIT_EXPECT_EQ(test, translate(f, 0x40201fff, &access), 0x80201fffull);
+		KUNIT_EXPECT_EQ(test, access, (u32)(R | W | X));
+		KUNIT_EXPECT_EQ(test, translate(f, 0x40202000, &access), 0x80202000ull);
+		KUNIT_EXPECT_EQ(test, access, (u32)(R | X));
+		/* the bit that says "large" is clear at level 1 */
+		KUNIT_EXPECT_EQ(test, npt_walk(&f->npt, 0x40202000, 1).pte,
+				npt_make_leaf(formats[k], 0x80202000, R | X, 1));
+		KUNIT_EXPECT_EQ(test, npt_walk(&f->npt, 0x40400000, 1).pte,
+				npt_make_leaf(formats[k], 0x80400000, R | X, 2));
+		/* fewer rights, or another page */
+		KUNIT_EXPECT_EQ(test, 1, map(test, f, 0x40400000, 0x80400000, R, 1));
+		KUNIT_EXPECT_EQ(test, 1, map(test, f, 0x40600000, 0x1000, R | X, 1));
+	}
 }
 
 static void empty_cache_changes_nothing_that_translates(struct kunit *test)
@@ -284,12 +328,11 @@ static void model_step(struct kunit *test, struct fixture *f, struct model *m,
 	case 0 ... 9:	/* small */
 		hpa += (what & 0x1ff) << 12;
 		map(test, f, gpa_of(i), hpa, access, 1);
-		/* a large leaf that was in the way is gone */
+		/* a large leaf that was in the way is split */
+		for (j = i & ~511; j < (i | 511) + 1; j++)
+			m->access[j] &= ~0x80;
 		m->hpa[i] = hpa;
 		m->access[i] = access;
-		for (j = i & ~511; j < (i | 511) + 1; j++)
-			if (m->access[j] & 0x80)
-				m->access[j] = j == i ? access : 0;
 		break;
 	case 10:	/* 2 MiB */
 		i &= ~511;
@@ -343,11 +386,13 @@ static void table_agrees_with_the_model(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(ept_leaf_has_the_manuals_bits),
+	KUNIT_CASE(ept_leaf_with_ad_counts_as_used),
 	KUNIT_CASE(amd_leaf_has_the_manuals_bits),
 	KUNIT_CASE(leaf_grants_what_it_was_made_with),
 	KUNIT_CASE(mapped_pages_translate_at_every_level),
 	KUNIT_CASE(flush_is_asked_for_when_something_is_taken_away),
-	KUNIT_CASE(large_leaf_and_small_table_replace_each_other),
+	KUNIT_CASE(small_table_gives_way_to_a_large_leaf),
+	KUNIT_CASE(large_leaf_is_split_and_none_of_it_lost),
 	KUNIT_CASE(empty_cache_changes_nothing_that_translates),
 	KUNIT_CASE(unmap_takes_whole_subtrees_and_partial_ones),
 	KUNIT_CASE(memory_is_young_until_it_is_aged_and_again_when_it_is_used),

@@ -47,7 +47,7 @@ static void every_exit_reason_has_its_kind(struct kunit *test)
 		{ 63, 0, LIMEN_KIND_UD }, { 64, 0, LIMEN_KIND_UD },
 		{ 3, 0, LIMEN_KIND_HOST_IRQ }, { 43, 0, LIMEN_KIND_TPR_BELOW },
 		{ 44, 0, LIMEN_KIND_NPF }, { 45, 0, LIMEN_KIND_EOI },
-		{ 56, 0, LIMEN_KIND_APIC_WRITE },
+		{ 56, 0, LIMEN_KIND_APIC_WRITE }, { 62, 0, LIMEN_KIND_LOG_FULL },
 		{ 999, 0, LIMEN_KIND_UNKNOWN },
 		{ 0x80000021, 0, LIMEN_KIND_INVALID },
 		{ 0x80000022, 0, LIMEN_KIND_INVALID },
@@ -223,6 +223,8 @@ static void nmi_is_blocked_again_after_a_faulting_iret(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vmx_decode(&raw, &exit));
 	raw.idt_info = 0x80000202;
 	KUNIT_EXPECT_FALSE(test, vmx_decode(&raw, &exit));
+	raw = (struct vmx_raw){ .reason = 62, .qual = 0x1000 };
+	KUNIT_EXPECT_TRUE(test, vmx_decode(&raw, &exit));
 	raw = (struct vmx_raw){ .reason = 0, .intr_info = 0x80001b11 };
 	KUNIT_EXPECT_TRUE(test, vmx_decode(&raw, &exit));
 	raw.intr_info = 0x80001b08;
@@ -307,13 +309,32 @@ static void haswell_is_taken_with_what_it_has(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cfg.timer_shift, 5);
 	KUNIT_EXPECT_TRUE(test, cfg.ins_info);
 	KUNIT_EXPECT_TRUE(test, caps.npt_2m && caps.npt_1g && caps.rdtscp);
-	KUNIT_EXPECT_TRUE(test, caps.invpcid);
+	KUNIT_EXPECT_TRUE(test, caps.invpcid && caps.npt_ad);
+	KUNIT_EXPECT_FALSE(test, caps.pml);
 	KUNIT_EXPECT_EQ(test, caps.phys_bits, 39);
 	KUNIT_EXPECT_EQ(test, cfg.cr0_must, 0x20ull);
 	KUNIT_EXPECT_TRUE(test, notes(&caps, "vpid", LIMEN_CAP_USED));
 }
 
 /* Whatever a CPU says: what must be 1 is 1, what must be 0 is 0. */
+/* Broadwell and later; of use only with the bits that it follows */
+static void writes_are_logged_where_dirty_bits_are(struct kunit *test)
+{
+	struct vmx_msrs msrs = haswell;
+	struct limen_caps caps;
+	struct vmx_config cfg;
+
+	msrs.proc2 |= BIT_ULL(32 + 17);
+	KUNIT_ASSERT_EQ(test, negotiate(&msrs, &cfg, &caps), 0);
+	KUNIT_EXPECT_TRUE(test, caps.pml);
+	/* a VM that wants it sets it */
+	KUNIT_EXPECT_EQ(test, cfg.proc2 & BIT(17), 0u);
+	msrs.ept_vpid &= ~BIT_ULL(21);
+	KUNIT_ASSERT_EQ(test, negotiate(&msrs, &cfg, &caps), 0);
+	KUNIT_EXPECT_FALSE(test, caps.pml || caps.npt_ad);
+	KUNIT_EXPECT_TRUE(test, notes(&caps, "page-modification-logging", 0));
+}
+
 static void chosen_controls_are_always_allowed(struct kunit *test)
 {
 	int bit;
@@ -546,6 +567,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nmi_is_blocked_again_after_a_faulting_iret),
 	KUNIT_CASE(only_fields_that_are_named_are_used),
 	KUNIT_CASE(haswell_is_taken_with_what_it_has),
+	KUNIT_CASE(writes_are_logged_where_dirty_bits_are),
 	KUNIT_CASE(chosen_controls_are_always_allowed),
 	KUNIT_CASE(apic_is_virtualized_wholly_or_not_at_all),
 	KUNIT_CASE(refusal_names_what_is_missing),

@@ -22,6 +22,7 @@
 #define VMCS_POSTED_VECTOR	0x0002
 #define VMCS_GUEST_SEL		0x0800	/* ES; + 2 * enum limen_sreg */
 #define VMCS_GUEST_INTR_STATUS	0x0810	/* RVI, SVI */
+#define VMCS_PML_INDEX		0x0812
 #define VMCS_HOST_ES_SEL	0x0c00
 #define VMCS_HOST_CS_SEL	0x0c02
 #define VMCS_HOST_SS_SEL	0x0c04
@@ -32,6 +33,7 @@
 
 /* 64 bits: control, read-only, guest, host */
 #define VMCS_MSR_BITMAP		0x2004
+#define VMCS_PML_ADDRESS	0x200e
 #define VMCS_TSC_OFFSET		0x2010
 #define VMCS_VIRTUAL_APIC	0x2012
 #define VMCS_APIC_ACCESS	0x2014
@@ -241,6 +243,7 @@
 #define VMX_REASON_VMFUNC	59
 #define VMX_REASON_ENCLS	60
 #define VMX_REASON_RDSEED	61
+#define VMX_REASON_LOG_FULL	62
 #define VMX_REASON_XSAVES	63
 #define VMX_REASON_XRSTORS	64
 #define VMX_REASON_PCONFIG	65
@@ -287,6 +290,7 @@
 /* extended-page-table pointer */
 #define VMX_EPTP_WB		6ull
 #define VMX_EPTP_4_LEVELS	(3ull << 3)
+#define VMX_EPTP_AD		BIT_ULL(6)
 
 /* capability MSRs */
 #define VMX_MSR_FEAT_CTL	0x03a

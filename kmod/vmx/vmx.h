@@ -183,6 +183,8 @@ struct vmx_vm {
 	u64 apic_page;		/* for VMCS_APIC_ACCESS; 0: none */
 };
 
+#define VMX_PML_FIRST	511	/* the entry that the CPU writes first */
+
 extern const struct limen_ops vmx_ops;
 extern struct vmx_config vmx_cfg;
 extern const u32 vmx_swap_index[VMX_NR_SWAP];
@@ -196,6 +198,7 @@ void vmx_vpid_put(u16 vpid);
 void *vmx_vmcs_alloc(int node);
 void vmx_vmcs_init(struct limen_vcpu *vcpu);
 void vmx_host_refresh(struct vmx_vcpu *vmx);
+void vmx_read_log(struct limen_vcpu *vcpu);
 
 /* vmx_enter.c */
 int vmx_open(struct limen_vcpu *vcpu);

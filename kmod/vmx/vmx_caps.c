@@ -90,8 +90,6 @@ static const struct ctl_rule ctl_rules[] = {
 	  "a processor trace of the host shows VM entries" },
 	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_SHADOWING, "vmcs-shadowing",
 	  "not used by this version" },
-	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_PML, "page-modification-logging",
-	  "not used by this version" },
 	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_XSAVES, "xsaves",
 	  "not used by this version: XSAVES faults in guests" },
 	{ WORD_PROC2, CTL_UNUSED, VMX_PROC2_MODE_EXEC,
@@ -256,6 +254,14 @@ static void pick_apicv(const struct vmx_msrs *msrs, struct vmx_config *cfg, u32 
 		ctl[WORD_EXIT] |= VMX_EXIT_ACK_INTR;
 }
 
+/* Only for VMs that log writes, and so not among the fixed controls */
+static void pick_pml(const struct vmx_msrs *msrs, struct limen_caps *caps)
+{
+	caps->pml = limen_cap_may(caps, "page-modification-logging", caps->npt_ad &&
+				  (msrs->proc2 >> 32) & VMX_PROC2_PML,
+				  "writes are logged by protecting pages");
+}
+
 static void pick_rdtscp(const struct vmx_msrs *msrs, u32 *ctl,
 			struct limen_caps *caps)
 {
@@ -284,11 +290,8 @@ static bool check_ept(u64 cap, struct limen_caps *caps)
 	caps->npt_exec_only = limen_cap_may(caps, "ept-execute-only",
 					    cap & VMX_EPT_CAP_EXEC_ONLY,
 					    "executable memory is readable");
-	/* the EPTP of this version does not switch them on */
-	caps->npt_ad = false;
-	if (cap & VMX_EPT_CAP_AD)
-		limen_cap_note(caps, "ept-accessed-dirty", LIMEN_CAP_UNUSED,
-			       "not used by this version");
+	caps->npt_ad = limen_cap_may(caps, "ept-accessed-dirty", cap & VMX_EPT_CAP_AD,
+				     "the host learns of the use of memory by faults");
 	return ok;
 }
 
@@ -343,6 +346,7 @@ int vmx_negotiate(const struct vmx_msrs *msrs, struct vmx_config *cfg,
 	ok &= check_ept(msrs->ept_vpid, caps);
 	pick_perf(msrs, ctl, caps);
 	pick_vpid(msrs, ctl, caps);
+	pick_pml(msrs, caps);
 	pick_rdtscp(msrs, ctl, caps);
 	pick_apicv(msrs, cfg, ctl, caps);
 	pick_fixed(msrs, cfg);

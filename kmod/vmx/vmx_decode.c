@@ -66,6 +66,7 @@ u32 vmx_needs(u32 reason)
 		return 0;
 	case VMX_REASON_EOI:
 	case VMX_REASON_APIC_WRITE:
+	case VMX_REASON_LOG_FULL:
 		return VMX_NEED_QUAL;
 	case VMX_REASON_APIC_ACCESS:
 		return VMX_NEED_QUAL | VMX_NEED_GLA;
@@ -247,6 +248,7 @@ static enum limen_kind plain_kind(u32 basic)
 	case VMX_REASON_PAUSE:		return LIMEN_KIND_PAUSE;
 	case VMX_REASON_XSETBV:		return LIMEN_KIND_XSETBV;
 	case VMX_REASON_TPR_BELOW:	return LIMEN_KIND_TPR_BELOW;
+	case VMX_REASON_LOG_FULL:	return LIMEN_KIND_LOG_FULL;
 	}
 	return is_absent_insn(basic) ? LIMEN_KIND_UD : LIMEN_KIND_UNKNOWN;
 }
@@ -268,6 +270,7 @@ static bool iret_unblocked_nmi(const struct vmx_raw *raw)
 		return info & VMX_INTR_NMI_UNBLOCKED &&
 		       (info & VMX_INTR_VECTOR) != VMX_VECTOR_DF;
 	case VMX_REASON_EPT_VIOLATION:
+	case VMX_REASON_LOG_FULL:
 		return raw->qual & VMX_EPT_NMI_UNBLOCKED;
 	}
 	return false;

@@ -208,7 +208,11 @@ static int vcpu_init(struct limen_vcpu *vcpu)
 	if (!vmx)
 		return -ENOMEM;
 	vmx->vmcs = vmx_vmcs_alloc(NUMA_NO_NODE);
-	if (!vmx->vmcs) {
+	if (vcpu->vm->npt.way == NPT_WAY_PML)
+		vcpu->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs || (vcpu->vm->npt.way == NPT_WAY_PML && !vcpu->pml)) {
+		free_page((unsigned long)vmx->vmcs);
+		free_page((unsigned long)vcpu->pml);
 		kfree(vmx);
 		return -ENOMEM;
 	}
@@ -231,6 +235,8 @@ static void vcpu_fini(struct limen_vcpu *vcpu)
 	/* every window has cleared the VMCS: no CPU knows it any more */
 	vmx_vpid_put(vmx->vpid);
 	free_page((unsigned long)vmx->vmcs);
+	free_page((unsigned long)vcpu->pml);
+	vcpu->pml = NULL;
 	kfree(vmx);
 	vcpu->vmx = NULL;
 }
@@ -258,6 +264,7 @@ const struct limen_ops vmx_ops = {
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,
 	.put = vmx_put,
+	.read_log = vmx_read_log,
 	.apic_page = apic_page,
 	.trap_msr = trap_msr,
 	.dump = vmx_dump,

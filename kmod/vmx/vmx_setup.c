@@ -143,12 +143,36 @@ static void init_apic(struct limen_vcpu *vcpu)
 	vcpu->entry.dirty |= LIMEN_G_APIC | LIMEN_G_IRR;
 }
 
-static void init_controls(struct vmx_vcpu *vmx)
+/* SDM Vol. 3, "Page-Modification Logging": the index counts down */
+static void init_log(struct limen_vcpu *vcpu)
 {
+	vmcs_write64(VMCS_PML_ADDRESS, __pa(vcpu->pml));
+	vmcs_write16(VMCS_PML_INDEX, VMX_PML_FIRST);
+}
+
+/**
+ * vmx_read_log() - how many writes the CPU has logged; it begins anew
+ * @vcpu: with vcpu->pml
+ *
+ * Context: window, IRQs off.
+ */
+void vmx_read_log(struct limen_vcpu *vcpu)
+{
+	/* behind entry 0 comes 0xffff */
+	vcpu->nr_pml = VMX_PML_FIRST - vmcs_read16(VMCS_PML_INDEX);
+	if (vcpu->nr_pml)
+		vmcs_write16(VMCS_PML_INDEX, VMX_PML_FIRST);
+}
+
+static void init_controls(struct limen_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
 	u32 proc2 = vmx_cfg.proc2;
 
 	if (!vmx->vpid)
 		proc2 &= ~VMX_PROC2_VPID;
+	if (vcpu->pml)
+		proc2 |= VMX_PROC2_PML;
 	vmx->proc = vmx_cfg.proc;
 	vmx->proc2 = proc2;
 	vmx->entry = vmx_cfg.entry;
@@ -211,7 +235,9 @@ void vmx_vmcs_init(struct limen_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vcpu->vmx;
 
-	init_controls(vmx);
+	init_controls(vcpu);
+	if (vcpu->pml)
+		init_log(vcpu);
 	init_apic(vcpu);
 	init_unused();
 	init_host();
@@ -219,6 +245,8 @@ void vmx_vmcs_init(struct limen_vcpu *vcpu)
 		     BIT(VMX_VECTOR_MC));
 	vmcs_write64(VMCS_MSR_BITMAP, __pa(vcpu->vm->vmx->msr_bitmap));
 	vmx->eptp = __pa(vcpu->vm->npt.root) | VMX_EPTP_WB | VMX_EPTP_4_LEVELS;
+	if (vcpu->vm->npt.fmt->accessed)
+		vmx->eptp |= VMX_EPTP_AD;
 	vmcs_write64(VMCS_EPTP, vmx->eptp);
 	if (vmx->vpid)
 		vmcs_write16(VMCS_VPID, vmx->vpid);

@@ -98,7 +98,9 @@ def _bochs(m):
                                       cmdline, initrd, len(m.initrd), loads))
     prefix = os.path.join(m.bochs, "root")
     words = {
-        "MODEL": BOCHS_MODELS[m.cpu], "IPS": IPS, "SMP": m.smp, "MEM": m.mem, "PREFIX": prefix,
+        "MODEL": BOCHS_MODELS[m.cpu], "IPS": IPS, "SMP": m.smp, "MEM": m.mem,
+        # what is above this goes to a file
+        "HOSTMEM": min(m.mem, 2048), "PREFIX": prefix,
         "DIR": m.directory, "COM1": m.console,
     }
     with open(os.path.join(HERE, "bochsrc.in"), encoding="ascii") as f:

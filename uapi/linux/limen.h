@@ -45,6 +45,8 @@
 #define LIMEN_MAX_IRQFDS	1024	/* per VM */
 #define LIMEN_MAX_IOEVENTFDS	1024	/* per VM */
 #define LIMEN_MAX_HALT_POLL	1000000	/* ns */
+#define LIMEN_MAX_LOG		(1ull << 40)	/* bytes of a range with LIMEN_MEM_LOG */
+#define LIMEN_MAX_DIRTY		(1ull << 36)	/* bytes in one LIMEN_DIRTY */
 
 #define LIMEN_IOCTL		0xb9
 
@@ -65,6 +67,7 @@
 #define LIMEN_IRQFD		_IO(LIMEN_IOCTL, 0x27)	/* struct limen_irqfd */
 #define LIMEN_IOEVENTFD		_IO(LIMEN_IOCTL, 0x28)	/* struct limen_ioeventfd */
 #define LIMEN_HALT_POLL		_IO(LIMEN_IOCTL, 0x2d)	/* struct limen_halt_poll */
+#define LIMEN_DIRTY		_IO(LIMEN_IOCTL, 0x30)	/* struct limen_dirty */
 /* on a vCPU */
 #define LIMEN_RUN		_IO(LIMEN_IOCTL, 0x40)	/* no argument: 0 */
 #define LIMEN_KICK		_IO(LIMEN_IOCTL, 0x41)	/* no argument: 0 */
@@ -75,6 +78,8 @@
 #define LIMEN_TRANSLATE		_IO(LIMEN_IOCTL, 0x46)	/* struct limen_translate */
 #define LIMEN_APIC_ACCESS	_IO(LIMEN_IOCTL, 0x47)	/* struct limen_apic_access */
 #define LIMEN_STATS		_IO(LIMEN_IOCTL, 0x48)	/* struct limen_stats */
+#define LIMEN_DIRTY_RING	_IO(LIMEN_IOCTL, 0x50)	/* struct limen_dirty_ring_create */
+#define LIMEN_DIRTY_TAKEN	_IO(LIMEN_IOCTL, 0x51)	/* struct limen_dirty_taken */
 
 /* ---- the device ---------------------------------------------------------- */
 
@@ -198,7 +203,10 @@ struct limen_vm_create {
 /**
  * struct limen_range - a range of guest-physical memory
  * @size:  in: sizeof(struct limen_range)
- * @flags: LIMEN_MEM_READ, _WRITE, _EXEC; READ is required with either other
+ * @flags: LIMEN_MEM_READ, _WRITE, _EXEC. READ is required with WRITE; EXEC without it
+ *         gives EOPNOTSUPP where there is no capability "ept-execute-only".
+ *         LIMEN_MEM_LOG: keep a log of the pages that are written, see &struct
+ *         limen_dirty; EINVAL if @len is above LIMEN_MAX_LOG
  * @gpa:   first guest-physical address, a multiple of 4096
  * @len:   bytes, a multiple of 4096, not 0
  * @hva:   first address in the VMM, a multiple of 4096 (MAP only, else 0)
@@ -209,8 +217,10 @@ struct limen_vm_create {
  * the range away and LIMEN_PROTECT changes its rights: both name a mapped range
  * exactly (ENOENT otherwise). When they return, no vCPU uses the old mapping.
  * An access that the rights do not allow, or that no range covers, is an exit
- * LIMEN_EXIT_MMIO. Guest memory follows the VMM's own mapping: munmap(),
- * mprotect(), swap and page migration behind @hva are seen by the guest.
+ * LIMEN_EXIT_MMIO. The CPU's walk of the guest's page tables is a write to them, where
+ * the CPU has accessed and dirty bits for guest memory. Guest memory follows the VMM's
+ * own mapping: munmap(), mprotect(), swap and page migration behind @hva are seen by
+ * the guest.
  */
 struct limen_range {
 	__u32 size;
@@ -223,6 +233,47 @@ struct limen_range {
 #define LIMEN_MEM_READ		(1u << 0)
 #define LIMEN_MEM_WRITE		(1u << 1)
 #define LIMEN_MEM_EXEC		(1u << 2)
+#define LIMEN_MEM_LOG		(1u << 3)
+
+/**
+ * struct limen_dirty - which pages of a range with LIMEN_MEM_LOG were written
+ * @size:   in: sizeof(struct limen_dirty)
+ * @op:     LIMEN_DIRTY_*
+ * @gpa:    first page, a multiple of 4096
+ * @len:    bytes, a multiple of 4096, not 0, at most LIMEN_MAX_DIRTY, all in one range
+ *          with a log (ENOENT)
+ * @bitmap: pointer to a bit for each page, in 64-bit words: bit 0 of the first is the
+ *          page at @gpa. 0 with _MARK
+ * @count:  in: 0; out: bits that are set in @bitmap
+ *
+ * The log of a range begins empty when LIMEN_MAP or LIMEN_PROTECT gives it the flag,
+ * and ends when LIMEN_PROTECT takes it away; LIMEN_PROTECT with other rights keeps it.
+ *
+ * _GET tells which pages were written since they were cleared last, and _GET_AND_CLEAR
+ * makes them count as clean with that. _CLEAR does so for the pages set in @bitmap. A
+ * write that was done when the call began is told; one during _GET_AND_CLEAR or
+ * _CLEAR is told by it, or by the next call. Copy a page after it was cleared, not
+ * before. With EFAULT nothing is forgotten.
+ *
+ * Written means: by a vCPU, by the CPU on the guest's behalf (a walk of the guest's
+ * page tables counts as a write to them), and by the module (paravirtual clock, steal
+ * time, PV EOI, instructions that it finishes). Where the VMM writes to guest memory
+ * itself, with its own instructions or with read(2) and the like, nobody sees it:
+ * _MARK, after the write, puts the pages in the log.
+ */
+struct limen_dirty {
+	__u32 size;
+	__u32 op;
+	__u64 gpa;
+	__u64 len;
+	__u64 bitmap;
+	__u64 count;
+};
+
+#define LIMEN_DIRTY_GET			0
+#define LIMEN_DIRTY_GET_AND_CLEAR	1
+#define LIMEN_DIRTY_CLEAR		2
+#define LIMEN_DIRTY_MARK		3
 
 /**
  * struct limen_vcpu_create - make a vCPU; the call returns its descriptor
@@ -687,6 +738,58 @@ struct limen_stats {
 	__u64 stats;
 };
 
+/**
+ * struct limen_dirty_ring_create - give a vCPU a ring of written pages
+ * @size:    in: sizeof(struct limen_dirty_ring_create)
+ * @entries: a power of two, LIMEN_RING_MIN to LIMEN_RING_MAX
+ *
+ * From now on each page that gets into the log of a range (LIMEN_MEM_LOG) gets an
+ * entry in the ring of the vCPU that has written it, or for which the module has; one
+ * that LIMEN_DIRTY_MARK names, in any. Pages that were in the log before get none.
+ * EEXIST if the vCPU has a ring; EOPNOTSUPP where writes are seen by dirty bits (module
+ * parameter dirty_log=ad). The ring ends with the vCPU.
+ */
+struct limen_dirty_ring_create {
+	__u32 size;
+	__u32 entries;
+};
+
+#define LIMEN_RING_MIN		1024
+#define LIMEN_RING_MAX		65536
+#define LIMEN_RING_OFFSET	0x10000	/* for mmap() of a vCPU: PROT_READ, MAP_SHARED */
+#define LIMEN_RING_ENTRIES	0x1000	/* in the mapping: __u64 entries, each a gpa */
+
+/**
+ * struct limen_dirty_ring - how the mapping begins; all of it is written by the module
+ * @head:    entries written, modulo 2^32. Read it with acquire semantics, then the
+ *           entries from @tail on, each at its number modulo @entries
+ * @tail:    entries taken
+ * @entries: size of the ring
+ * @missed:  pages in the log that found no room; LIMEN_DIRTY_GET tells them. The
+ *           vCPU's own writes are never among them: before there is no room for
+ *           them, LIMEN_RUN gives LIMEN_EXIT_DIRTY_FULL, again and again until
+ *           LIMEN_DIRTY_TAKEN has made some
+ */
+struct limen_dirty_ring {
+	__u32 head;
+	__u32 tail;
+	__u32 entries;
+	__u32 missed;
+};
+
+/**
+ * struct limen_dirty_taken - the oldest entries of a vCPU's ring were read
+ * @size:  in: sizeof(struct limen_dirty_taken)
+ * @count: how many; EINVAL if there are not so many
+ *
+ * Their pages count as clean, as with LIMEN_DIRTY_CLEAR; copy them afterwards. From any
+ * thread, one at a time, also while the vCPU runs. ENOENT without a ring.
+ */
+struct limen_dirty_taken {
+	__u32 size;
+	__u32 count;
+};
+
 /* ---- the run page -------------------------------------------------------- */
 
 enum limen_user_exit {
@@ -705,6 +808,7 @@ enum limen_user_exit {
 	LIMEN_EXIT_TASK_SWITCH,	/* VMX only; not emulated: @hw */
 	LIMEN_EXIT_UNKNOWN,	/* not explained, or its instruction not readable: @hw */
 	LIMEN_EXIT_FAULT,	/* the VMM has no page behind @mmio.gpa: @mmio */
+	LIMEN_EXIT_DIRTY_FULL,	/* no room in &struct limen_dirty_ring */
 	LIMEN_NR_USER_EXIT,
 };
 

@@ -13,8 +13,8 @@
  * process. Lengths are in bytes.
  *
  * Threads: one thread per vCPU runs it; limen_vcpu_kick(), limen_msi(),
- * limen_extint(), limen_irqfd_*() and limen_ioeventfd_*() may be called from any
- * thread. Ranges of memory and of a bus
+ * limen_extint(), limen_irqfd_*(), limen_ioeventfd_*() and limen_dirty_*() may be
+ * called from any thread. Ranges of memory and of a bus
  * may be added while vCPUs run.
  */
 #ifndef LIBLIMEN_H
@@ -152,6 +152,30 @@ int limen_gpa_read(struct limen_vm *vm, uint64_t gpa, void *buf, uint64_t len);
 int limen_gpa_write(struct limen_vm *vm, uint64_t gpa, const void *buf,
 		    uint64_t len);
 
+/**
+ * limen_dirty_get() - which pages of a range with LIMEN_MEM_LOG were written
+ * @gpa: @len: all in one range with a log, multiples of 4096
+ * @clear:  they count as clean from now on: copy them now
+ * @bitmap: out: a bit for each page, in @len / 4096 / 64 words, rounded up
+ * @count:  out: bits that are set; may be NULL
+ *
+ * Return: 0; -ENOENT without such a log, -ENOTTY if the module is older than this call.
+ */
+int limen_dirty_get(struct limen_vm *vm, uint64_t gpa, uint64_t len, bool clear,
+		    uint64_t *bitmap, uint64_t *count);
+/** limen_dirty_clear() - the pages set in @bitmap count as clean */
+int limen_dirty_clear(struct limen_vm *vm, uint64_t gpa, uint64_t len,
+		      const uint64_t *bitmap);
+/**
+ * limen_dirty_mark() - this process has written to guest memory itself
+ * @gpa: any address; @len: bytes, 0 for none
+ *
+ * To be called after every write through limen_gpa_ptr() or another mapping of guest
+ * memory, read(2) into it included: the module does not see these. limen_gpa_write()
+ * and the completion of exits do it themselves. Where no log is, nothing happens.
+ */
+int limen_dirty_mark(struct limen_vm *vm, uint64_t gpa, uint64_t len);
+
 /** limen_msi() - deliver an interrupt message; returns how many vCPUs took it */
 int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data);
 /** limen_extint() - level, 0 or 1, of the wire from the 8259A */
@@ -249,6 +273,27 @@ LIMEN_STATE_FUNCS(time, struct limen_time, LIMEN_CLASS_TIME)
  */
 int limen_translate(struct limen_vcpu *vcpu, uint64_t gva, uint32_t access,
 		    struct limen_translate *t);
+
+struct limen_ring;
+/**
+ * limen_ring_create() - a ring of the pages that a vCPU writes, see &struct
+ * limen_dirty_ring
+ * @entries: a power of two, LIMEN_RING_MIN to LIMEN_RING_MAX
+ *
+ * Return: 0; -EEXIST if it has one, -EOPNOTSUPP with dirty_log=ad, -ENOTTY if the
+ * module is older than this call.
+ */
+int limen_ring_create(struct limen_vcpu *vcpu, uint32_t entries, struct limen_ring **out);
+/** limen_ring_destroy() - before the vCPU; the module's half ends with the vCPU */
+void limen_ring_destroy(struct limen_ring *ring);
+/** limen_ring_read() - addresses of pages, at most @max, each once; how many. One
+ * thread reads a ring, also while the vCPU runs.
+ */
+uint32_t limen_ring_read(struct limen_ring *ring, uint64_t *gpa, uint32_t max);
+/** limen_ring_taken() - what was read counts as clean: copy these pages now */
+int limen_ring_taken(struct limen_ring *ring);
+/** limen_ring_missed() - pages that found no room, and that limen_dirty_get() tells */
+uint32_t limen_ring_missed(const struct limen_ring *ring);
 
 /**
  * limen_inject() - make an exception pending; an exit that waits is discarded

@@ -185,10 +185,12 @@ static void phys_piece(struct mem_ctx *m, uint64_t gpa, uint8_t *buf,
 	}
 	p = limen_gpa_ptr(m->vcpu->vm, gpa, len, write);
 	if (p) {
-		if (write)
+		if (write) {
 			copy_atomic(p, buf, len, p);
-		else
+			(void)limen_dirty_mark(m->vcpu->vm, gpa, len);
+		} else {
 			copy_atomic(buf, p, len, p);
+		}
 		return;
 	}
 	while (len) {

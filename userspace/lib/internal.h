@@ -18,6 +18,7 @@ struct limen_sys {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	void *(*map)(int fd, size_t len);
 	void (*close)(int fd);
+	void *(*map_ro)(int fd, size_t len, uint64_t offset);
 };
 
 extern struct limen_sys limen_sys;

@@ -33,7 +33,14 @@ static void sys_close(int fd)
 	close(fd);
 }
 
-struct limen_sys limen_sys = { sys_open, sys_ioctl, sys_map, sys_close };
+static void *sys_map_ro(int fd, size_t len, uint64_t offset)
+{
+	return mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+}
+
+struct limen_sys limen_sys = {
+	sys_open, sys_ioctl, sys_map, sys_close, sys_map_ro,
+};
 
 int limen_call(int fd, unsigned long request, void *arg)
 {
@@ -318,7 +325,7 @@ int limen_gpa_write(struct limen_vm *vm, uint64_t gpa, const void *buf,
 	if (!p)
 		return -EFAULT;
 	memcpy(p, buf, len);
-	return 0;
+	return limen_dirty_mark(vm, gpa, len);
 }
 
 int limen_msi(struct limen_vm *vm, uint64_t addr, uint32_t data)

@@ -31,6 +31,17 @@ static void *fake_map(int fd, size_t len)
 	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
+/* The ring: the test fills it in */
+static void *fake_map_ro(int fd, size_t len, uint64_t offset)
+{
+	(void)fd;
+	if (offset != LIMEN_RING_OFFSET)
+		return MAP_FAILED;
+	fake.ring = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	fake.ring->entries = fake.ring_entries;
+	return fake.ring;
+}
+
 static void fake_close(int fd)
 {
 	close(fd);
@@ -143,6 +154,16 @@ static int fake_ioeventfd(const struct limen_ioeventfd *arg)
 	return 0;
 }
 
+static int fake_dirty(struct limen_dirty *arg)
+{
+	fake.dirty = *arg;
+	fake.dirties++;
+	if (arg->op == LIMEN_DIRTY_GET || arg->op == LIMEN_DIRTY_GET_AND_CLEAR)
+		*(uint64_t *)(uintptr_t)arg->bitmap = 5;
+	arg->count = 2;
+	return 0;
+}
+
 static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct limen_info *info = arg;
@@ -175,6 +196,13 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		if (!fake.no_eventfds)
 			return fake_ioeventfd(arg);
 		break;
+	case LIMEN_DIRTY: return fake_dirty(arg);
+	case LIMEN_DIRTY_RING:
+		fake.ring_entries = ((struct limen_dirty_ring_create *)arg)->entries;
+		return 0;
+	case LIMEN_DIRTY_TAKEN:
+		fake.ring->tail += ((struct limen_dirty_taken *)arg)->count;
+		return 0;
 	case LIMEN_KICK:
 		fake.kicks++;
 		return 0;
@@ -209,7 +237,9 @@ void rig_init(struct rig *r)
 
 	memset(&fake, 0, sizeof(fake));
 	memset(r, 0, sizeof(*r));
-	limen_sys = (struct limen_sys){ fake_open, fake_ioctl, fake_map, fake_close };
+	limen_sys = (struct limen_sys){
+		fake_open, fake_ioctl, fake_map, fake_close, fake_map_ro,
+	};
 	if (limen_open(NULL, &r->dev) || limen_vm_create(r->dev, &r->vm) ||
 	    limen_ram_add(r->vm, 0, FAKE_RAM, rwx, &ram) ||
 	    limen_vcpu_create(r->vm, 0, &r->vcpu) || limen_bus_create(&r->bus) ||

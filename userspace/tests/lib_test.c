@@ -89,6 +89,82 @@ TEST(gpa_ptr_is_bounded_by_its_range)
 	rig_fini(&r);
 }
 
+TEST(what_this_process_writes_is_marked_where_a_log_is)
+{
+	const uint64_t far = 1ull << 40;
+	uint64_t bits = 0, count = 0, len = (1ull << 36) + 8192;
+	struct rig r;
+
+	rig_init(&r);
+	/* no log: no call */
+	EXPECT_EQ(limen_gpa_write(r.vm, 0x1ffe, "abcd", 4), 0);
+	EXPECT_EQ(limen_dirty_mark(r.vm, 0, ~0ull), 0);
+	EXPECT_EQ(fake.dirties, 0);
+	EXPECT_EQ(limen_protect(r.vm, 0, FAKE_RAM, LIMEN_MEM_READ | LIMEN_MEM_LOG), 0);
+	/* whole pages, of both that it touches */
+	EXPECT_EQ(limen_gpa_write(r.vm, 0x1ffe, "abcd", 4), 0);
+	EXPECT_EQ(fake.dirties, 1);
+	EXPECT_EQ(fake.dirty.op, LIMEN_DIRTY_MARK);
+	EXPECT_EQ(fake.dirty.gpa, 0x1000);
+	EXPECT_EQ(fake.dirty.len, 0x2000);
+	EXPECT_EQ(fake.dirty.bitmap, 0);
+	/* no more than the range has */
+	EXPECT_EQ(limen_dirty_mark(r.vm, FAKE_RAM - 1, 100), 0);
+	EXPECT_EQ(fake.dirty.gpa, FAKE_RAM - 4096);
+	EXPECT_EQ(fake.dirty.len, 4096);
+	EXPECT_EQ(limen_dirty_mark(r.vm, 2, ~0ull), -EINVAL);
+	EXPECT_EQ(limen_dirty_mark(r.vm, 1, 0), 0);
+	EXPECT_EQ(fake.dirties, 2);
+	/* in parts that the call takes */
+	EXPECT_EQ(limen_map(r.vm, far, len, LIMEN_MEM_READ | LIMEN_MEM_LOG, r.ram), 0);
+	EXPECT_EQ(limen_dirty_mark(r.vm, far, len), 0);
+	EXPECT_EQ(fake.dirties, 4);
+	EXPECT_EQ(fake.dirty.gpa, far + LIMEN_MAX_DIRTY);
+	EXPECT_EQ(fake.dirty.len, 8192);
+
+	EXPECT_EQ(limen_dirty_get(r.vm, 0, 8192, false, &bits, NULL), 0);
+	EXPECT_EQ(fake.dirty.op, LIMEN_DIRTY_GET);
+	EXPECT_EQ(limen_dirty_get(r.vm, 0, 8192, true, &bits, &count), 0);
+	EXPECT_EQ(fake.dirty.op, LIMEN_DIRTY_GET_AND_CLEAR);
+	EXPECT_EQ(bits, 5);
+	EXPECT_EQ(count, 2);
+	EXPECT_EQ(limen_dirty_clear(r.vm, 4096, 4096, &bits), 0);
+	EXPECT_EQ(fake.dirty.op, LIMEN_DIRTY_CLEAR);
+	EXPECT_EQ(fake.dirty.gpa, 4096);
+	rig_fini(&r);
+}
+
+TEST(ring_is_read_around_its_end_and_given_back)
+{
+	struct limen_ring *ring;
+	uint64_t gpa[8], *entry;
+	struct rig r;
+
+	rig_init(&r);
+	EXPECT_EQ(limen_ring_create(r.vcpu, 1024, &ring), 0);
+	entry = (uint64_t *)((char *)fake.ring + LIMEN_RING_ENTRIES);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	/* three entries, around the end of the ring and of the numbers */
+	fake.ring->tail = -2u;
+	fake.ring->head = 1;
+	entry[1022] = 0x1000;
+	entry[1023] = 0x2000;
+	entry[0] = 0x3000;
+	EXPECT_EQ(limen_ring_read(ring, gpa, 2), 2);
+	EXPECT_EQ(gpa[0], 0x1000);
+	EXPECT_EQ(gpa[1], 0x2000);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 1);
+	EXPECT_EQ(gpa[0], 0x3000);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	EXPECT_EQ(limen_ring_taken(ring), 0);
+	EXPECT_EQ(fake.ring->tail, 1);
+	EXPECT_EQ(limen_ring_read(ring, gpa, 8), 0);
+	fake.ring->missed = 3;
+	EXPECT_EQ(limen_ring_missed(ring), 3);
+	limen_ring_destroy(ring);
+	rig_fini(&r);
+}
+
 TEST(cpuid_edit_knows_what_is_offered)
 {
 	struct limen_cpuid_table offered, t;

@@ -70,6 +70,10 @@ struct fake {
 	uint32_t irqfds, irqfd_updates, irqfd_deassigns;
 	struct limen_ioeventfd ioeventfd[8];
 	uint32_t nr_ioeventfds;
+	struct limen_dirty dirty;	/* the last one */
+	uint32_t dirties;
+	struct limen_dirty_ring *ring;
+	uint32_t ring_entries;
 	/* LIMEN_RUN; 0 or -errno */
 	int (*run)(struct limen_run *run);
 };
