@@ -129,6 +129,57 @@ void limen_vm_destroy(struct limen_vm *vm);
 int limen_ram_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 		  uint32_t flags, void **hva);
 
+/**
+ * struct limen_ram - what is behind guest memory
+ * @fd:        a memfd or a file, shared with whoever else maps it; -1: anonymous
+ *             memory. It may be closed after the call.
+ * @node:      NUMA node that all pages come from, -1: any. Of a file on a disk the
+ *             kernel does not keep to it.
+ * @offset:    of the first byte in @fd
+ * @prealloc:  allocate all of it now rather than when it is touched
+ * @mergeable: the host may share equal pages (KSM); anonymous memory only
+ * @why:       out: why the call failed, or ""
+ */
+struct limen_ram {
+	int fd;
+	int node;
+	uint64_t offset;
+	bool prealloc;
+	bool mergeable;
+	char why[128];
+};
+
+/**
+ * limen_ram_add_backed() - as limen_ram_add(), on memory of the caller's choice
+ * @gpa: @len: and @ram->offset: multiples of the page size behind them, which for
+ *       huge pages is theirs
+ *
+ * Return: 0; -EINVAL for a wrong multiple, a node that is not there, or @mergeable
+ * with a file; -ENOMEM for no memory, or no huge pages; -ENOSYS without NUMA;
+ * -EOPNOTSUPP without KSM.
+ */
+int limen_ram_add_backed(struct limen_vm *vm, uint64_t gpa, uint64_t len,
+			 uint32_t flags, struct limen_ram *ram, void **hva);
+
+/**
+ * limen_ram_memfd() - a memfd for &limen_ram.fd
+ * @huge: on huge pages, of the host's default size
+ *
+ * Return: the descriptor; -ENOSYS if the kernel has no huge pages.
+ */
+int limen_ram_memfd(uint64_t len, bool huge);
+
+/**
+ * limen_gpa_discard() - give memory that limen_ram_add() mapped back to the host
+ *
+ * What the pages held is lost: they read as zeros. Parts of a page of the host are
+ * left as they are. The guest may run.
+ *
+ * Return: 0; -EFAULT unless [@gpa, @gpa + @len) is in one range, -EOPNOTSUPP if the
+ * caller mapped it or the file can't have holes.
+ */
+int limen_gpa_discard(struct limen_vm *vm, uint64_t gpa, uint64_t len);
+
 /** limen_map() - LIMEN_MAP; @hva stays the caller's */
 int limen_map(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
 	      void *hva);

@@ -134,23 +134,6 @@ static int create_vcpu(struct machine *m, uint32_t id)
 
 /* ---- building --------------------------------------------------------------- */
 
-static int add_memory(struct machine *m)
-{
-	const uint32_t rwx = LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC;
-	struct board *b = &m->board;
-	uint64_t size = m->o->memory;
-	int err;
-
-	b->ram_low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
-	b->ram_high = size - b->ram_low;
-	err = limen_ram_add(b->vm, 0, b->ram_low, rwx, NULL);
-	if (!err && b->ram_high)
-		err = limen_ram_add(b->vm, RAM_HIGH_BASE, b->ram_high, rwx, NULL);
-	if (err)
-		complain("guest memory: %s", limen_strerror(err));
-	return err;
-}
-
 static int load(struct machine *m)
 {
 	const struct options *o = m->o;
@@ -217,7 +200,7 @@ int machine_create(struct machine *m, const struct options *o)
 	b->end = board_ends;
 	err = open_module(m);
 	if (!err)
-		err = add_memory(m);
+		err = machine_memory(m);
 	if (err)
 		return err;
 	m->end_event.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

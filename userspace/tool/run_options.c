@@ -16,6 +16,7 @@ enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
+	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA,
 };
 
 static const struct option table[] = {
@@ -24,6 +25,10 @@ static const struct option table[] = {
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "mem-backend", required_argument, NULL, OPT_MEM_BACKEND },
+	{ "mem-prealloc", no_argument, NULL, OPT_MEM_PREALLOC },
+	{ "mem-merge", no_argument, NULL, OPT_MEM_MERGE },
+	{ "numa", required_argument, NULL, OPT_NUMA },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "halt-poll", required_argument, NULL, OPT_HALT_POLL },
@@ -53,6 +58,11 @@ static void help(void)
 "  --cpus N          virtual CPUs, 1 to %d (1)\n"
 "  --pin LIST        host CPU of each vCPU, in their order: 2,3 or 0-3\n"
 "  --memory MIB      guest memory (%d)\n"
+"  --mem-backend B   what is behind it: anon (the default), memfd, hugetlb or\n"
+"                    file=F, whose content is lost\n"
+"  --mem-prealloc    allocate all of it before the guest starts\n"
+"  --mem-merge       let the host share equal pages (KSM); anon only\n"
+"  --numa NODE       take it from one NUMA node\n"
 "  --disk F[,ro]     virtio disk on a raw file; up to %d times\n"
 "  --net user        virtio NIC with DHCP, DNS and NAT in this process\n"
 "  --net tap=NAME    virtio NIC on a tap interface\n"
@@ -99,6 +109,25 @@ static int set_console(struct options *o, const char *s)
 	return -EINVAL;
 }
 
+static int set_backend(struct options *o, const char *s)
+{
+	static const char *const name[] = { "anon", "memfd", "hugetlb" };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(name); i++) {
+		if (!strcmp(s, name[i])) {
+			o->mem_backend = i;
+			return 0;
+		}
+	}
+	if (!strncmp(s, "file=", 5) && s[5]) {
+		o->mem_backend = MEM_BACKEND_FILE;
+		o->mem_file = s + 5;
+		return 0;
+	}
+	complain("--mem-backend: anon, memfd, hugetlb or file=F, not '%s'", s);
+	return -EINVAL;
+}
+
 static int add_disk(struct options *o, const char *s)
 {
 	if (o->nr_disks == MAX_DISKS) {
@@ -132,6 +161,10 @@ static int set_number(struct options *o, int opt, const char *s)
 		err = number("--timeout", s, 1, 0x7fffffff, &v);
 		o->timeout = v;
 		return err;
+	case OPT_NUMA:
+		err = number("--numa", s, 0, 1023, &v);
+		o->numa = v;
+		return err;
 	default:
 		err = number("--flat", s, 0, 0xffffffff, &v);
 		o->flat_addr = v;
@@ -155,12 +188,16 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_TESTDEV: o->testdev = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_VERBOSE: o->verbose = true; return 0;
+	case OPT_MEM_BACKEND: return set_backend(o, s);
+	case OPT_MEM_PREALLOC: o->mem_prealloc = true; return 0;
+	case OPT_MEM_MERGE: o->mem_merge = true; return 0;
 	case OPT_DISK: return add_disk(o, s);
 	case OPT_CONSOLE: return set_console(o, s);
 	case OPT_CPUS:
 	case OPT_MEMORY:
 	case OPT_HALT_POLL:
 	case OPT_TIMEOUT:
+	case OPT_NUMA:
 	case OPT_FLAT: return set_number(o, opt, s);
 	default: return -EINVAL;	/* getopt has said why */
 	}
@@ -189,7 +226,7 @@ int run_options(int argc, char **argv, struct options *o)
 	int opt;
 
 	*o = (struct options){
-		.cpus = 1, .memory = (uint64_t)DEFAULT_MEMORY_MIB << 20,
+		.cpus = 1, .memory = (uint64_t)DEFAULT_MEMORY_MIB << 20, .numa = -1,
 	};
 	while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		if (opt == OPT_HELP) {
@@ -210,6 +247,10 @@ int run_options(int argc, char **argv, struct options *o)
 	}
 	if (o->net && strcmp(o->net, "user") && strncmp(o->net, "tap=", 4)) {
 		complain("--net: user or tap=NAME, not '%s'", o->net);
+		return EXIT_SETUP;
+	}
+	if (o->mem_merge && o->mem_backend != MEM_BACKEND_ANON) {
+		complain("--mem-merge: the host merges pages of --mem-backend anon only");
 		return EXIT_SETUP;
 	}
 	return set_pin(o) ? EXIT_SETUP : -1;

@@ -21,6 +21,10 @@
 
 #define MAX_DISKS	8
 
+enum mem_backend {
+	MEM_BACKEND_ANON, MEM_BACKEND_MEMFD, MEM_BACKEND_HUGETLB, MEM_BACKEND_FILE,
+};
+
 struct options {
 	const char *device;
 	const char *kernel, *initrd, *append;
@@ -30,6 +34,10 @@ struct options {
 	const char *cpu_features;
 	const char *debugcon;
 	uint64_t memory;		/* bytes */
+	enum mem_backend mem_backend;
+	const char *mem_file;		/* MEM_BACKEND_FILE */
+	bool mem_prealloc, mem_merge;
+	int numa;			/* node, -1: any */
 	uint32_t cpus;
 	uint32_t timeout;		/* seconds, 0: none */
 	uint32_t halt_poll;		/* ns, if set_halt_poll */
@@ -119,6 +127,9 @@ void machine_destroy(struct machine *m);
 /* start the vCPUs, serve events until the end, join everything */
 int machine_run(struct machine *m);
 void machine_end(struct machine *m, int why, uint32_t code);
+
+/* memory.c: the guest's, as the options want it */
+int machine_memory(struct machine *m);
 
 /* devices of the machine, machine_devices.c */
 int machine_devices(struct machine *m);
