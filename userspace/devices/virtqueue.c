@@ -56,6 +56,8 @@ static int add_segment(struct virtio_dev *dev, struct virtq_chain *c,
 	p = limen_gpa_ptr(dev->board->vm, le64toh(d->addr), len, in);
 	if (!p)
 		return -1;
+	if (in)
+		c->in_gpa[*count] = le64toh(d->addr);
 	(in ? c->in : c->out)[(*count)++] = (struct iovec){ p, len };
 	*(in ? &c->len_in : &c->len_out) += len;
 	return 0;

@@ -215,6 +215,8 @@ int machine_create(struct machine *m, const struct options *o)
 		err = machine_devices(m);
 	if (!err)
 		err = load(m);
+	if (!err && o->control)
+		err = control_create(m, o->control);
 	for (uint32_t i = 0; !err && i < o->cpus; i++)
 		err = create_vcpu(m, i);
 	if (err)
@@ -227,6 +229,7 @@ int machine_create(struct machine *m, const struct options *o)
 
 void machine_destroy(struct machine *m)
 {
+	control_destroy(m->control);
 	machine_devices_destroy(m);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)
 		limen_vcpu_destroy(m->vcpu[i].vcpu);

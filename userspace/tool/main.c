@@ -22,6 +22,8 @@ static void usage(FILE *out)
 	fputs("Usage: limen info [--json]\n"
 	      "       limen run --kernel F [options]\n"
 	      "       limen bench [--vs kvm] [options]\n"
+	      "       limen balloon VM [MIB]\n"
+	      "       limen power|quit VM\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
 }
 
@@ -37,6 +39,9 @@ int main(int argc, char **argv)
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "bench"))
 		return bench_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "balloon") || !strcmp(argv[1], "power") ||
+	    !strcmp(argv[1], "quit"))
+		return client_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return EXIT_OK;

@@ -93,6 +93,7 @@ int machine_memory(struct machine *m)
 	bool clean;
 	int err;
 
+	m->memory = o->memory;
 	b->ram_low = o->memory < RAM_LOW_MAX ? o->memory : RAM_LOW_MAX;
 	b->ram_high = o->memory - b->ram_low;
 	ram.fd = open_backend(o);

@@ -16,7 +16,7 @@ enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
-	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA,
+	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL,
 };
 
 static const struct option table[] = {
@@ -29,6 +29,8 @@ static const struct option table[] = {
 	{ "mem-prealloc", no_argument, NULL, OPT_MEM_PREALLOC },
 	{ "mem-merge", no_argument, NULL, OPT_MEM_MERGE },
 	{ "numa", required_argument, NULL, OPT_NUMA },
+	{ "balloon", required_argument, NULL, OPT_BALLOON },
+	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "halt-poll", required_argument, NULL, OPT_HALT_POLL },
@@ -63,10 +65,12 @@ static void help(void)
 "  --mem-prealloc    allocate all of it before the guest starts\n"
 "  --mem-merge       let the host share equal pages (KSM); anon only\n"
 "  --numa NODE       take it from one NUMA node\n"
+"  --balloon MIB     virtio balloon; the guest shall give up so much at first\n"
 "  --disk F[,ro]     virtio disk on a raw file; up to %d times\n"
 "  --net user        virtio NIC with DHCP, DNS and NAT in this process\n"
 "  --net tap=NAME    virtio NIC on a tap interface\n"
 "  --rng             virtio entropy source\n"
+"  --control VM      take commands on a socket: a path, or a name without a slash\n"
 "  --console C       what has the keyboard: serial (COM1) or virtio (hvc0)\n"
 "  --cpu-features L  +name,-name,... on what the host and the module offer\n"
 "  --testdev         the ports of QEMU's pc-testdev\n"
@@ -161,6 +165,11 @@ static int set_number(struct options *o, int opt, const char *s)
 		err = number("--timeout", s, 1, 0x7fffffff, &v);
 		o->timeout = v;
 		return err;
+	case OPT_BALLOON:
+		err = number("--balloon", s, 0, MAX_MEMORY_MIB, &v);
+		o->balloon = true;
+		o->balloon_size = v << 20;
+		return err;
 	case OPT_NUMA:
 		err = number("--numa", s, 0, 1023, &v);
 		o->numa = v;
@@ -184,6 +193,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_DEBUGCON: o->debugcon = s; return 0;
 	case OPT_DEVICE: o->device = s; return 0;
 	case OPT_PIN: o->pin = s; return 0;
+	case OPT_CONTROL: o->control = s; return 0;
 	case OPT_STATS: o->stats = true; return 0;
 	case OPT_TESTDEV: o->testdev = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
@@ -197,6 +207,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_MEMORY:
 	case OPT_HALT_POLL:
 	case OPT_TIMEOUT:
+	case OPT_BALLOON:
 	case OPT_NUMA:
 	case OPT_FLAT: return set_number(o, opt, s);
 	default: return -EINVAL;	/* getopt has said why */
@@ -251,6 +262,10 @@ int run_options(int argc, char **argv, struct options *o)
 	}
 	if (o->mem_merge && o->mem_backend != MEM_BACKEND_ANON) {
 		complain("--mem-merge: the host merges pages of --mem-backend anon only");
+		return EXIT_SETUP;
+	}
+	if (o->balloon_size >= o->memory) {
+		complain("--balloon: it takes less than --memory");
 		return EXIT_SETUP;
 	}
 	return set_pin(o) ? EXIT_SETUP : -1;

@@ -36,6 +36,9 @@ struct options {
 	uint64_t memory;		/* bytes */
 	enum mem_backend mem_backend;
 	const char *mem_file;		/* MEM_BACKEND_FILE */
+	const char *control;		/* name or path of the socket */
+	bool balloon;
+	uint64_t balloon_size;		/* bytes */
 	bool mem_prealloc, mem_merge;
 	int numa;			/* node, -1: any */
 	uint32_t cpus;
@@ -58,6 +61,7 @@ int info_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 /* bench/bench_main.c */
 int bench_main(int argc, char **argv);
+int client_main(int argc, char **argv);
 
 /* terminal.c: raw mode and the escape key */
 struct terminal {
@@ -83,6 +87,7 @@ int cpu_table(struct limen *l, const struct options *o, uint32_t id,
 #define END_VCPU	(BOARD_QUIT + 3)	/* a vCPU stopped; see vcpu[].ret */
 
 struct machine;
+struct control;
 
 struct machine_vcpu {
 	struct machine *m;
@@ -110,6 +115,8 @@ struct machine {
 	struct testdev *testdev;
 	struct virtio_dev *virtio[VIRTIO_MAX_DEVICES];
 	uint32_t nr_virtio;
+	uint64_t memory;	/* bytes */
+	struct control *control;
 	int debugcon_fd;
 	struct boot boot;
 	struct machine_vcpu vcpu[LIMEN_MAX_VCPUS];
@@ -134,6 +141,12 @@ int machine_memory(struct machine *m);
 /* devices of the machine, machine_devices.c */
 int machine_devices(struct machine *m);
 void machine_devices_destroy(struct machine *m);
+
+/* control.c; 0 or -errno with a message printed */
+int control_create(struct machine *m, const char *vm);
+void control_destroy(struct control *ctl);
+/* client.c: ask a VM, with a descriptor or -1; the exit status */
+int control_ask(const char *vm, const char *command, const char *arg, int pass);
 
 /* stats.c */
 void print_stats(const struct machine *m);
