@@ -274,6 +274,14 @@ int limen_state_set(struct limen_vcpu *vcpu, uint32_t cls, const void *data,
 int limen_state_set_many(struct limen_vcpu *vcpu,
 			 const struct limen_state_item *items, uint32_t count);
 
+/**
+ * limen_msr_list() - the MSRs of LIMEN_CLASS_MSRS; a guest may lack some
+ * @index: room for *@count; @count: in: room, out: how many there are
+ *
+ * Return: 0; -ENOSPC if there are more than there is room for.
+ */
+int limen_msr_list(struct limen *l, uint32_t *index, uint32_t *count);
+
 #define LIMEN_STATE_FUNCS(name, type, cls)				\
 static inline int limen_get_##name(struct limen_vcpu *v, type *s)	\
 {									\
@@ -408,6 +416,20 @@ struct limen_handlers {
  */
 int limen_vcpu_loop(struct limen_vcpu *vcpu, struct limen_bus *bus,
 		    const struct limen_handlers *h);
+
+/**
+ * limen_vcpu_settle() - bring a vCPU to where its state classes are whole
+ *
+ * Called in the vCPU's thread, outside of limen_vcpu_loop() or from its @kicked handler.
+ * What waits is completed: exits by @h and @bus, and what other vCPUs have asked of this
+ * one (INIT, SIPI). The guest does not run. For a whole VM: let all its vCPUs settle, wait
+ * until all have, and let all settle once more, since the first may have been
+ * asked for something by the last.
+ *
+ * Return: as limen_vcpu_loop(); 0 is success.
+ */
+int limen_vcpu_settle(struct limen_vcpu *vcpu, struct limen_bus *bus,
+		      const struct limen_handlers *h);
 
 #ifdef __cplusplus
 }
