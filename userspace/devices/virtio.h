@@ -81,6 +81,8 @@ struct virtio_ops {
 	/* a store to the configuration space; @size bytes of @v, in it as a whole */
 	void (*config_write)(struct virtio_dev *dev, uint64_t at, uint32_t size,
 			     uint32_t v);
+	void (*drain)(struct virtio_dev *dev);	/* wait for what is under way */
+	void (*state)(struct virtio_dev *dev, struct state *s);
 };
 
 struct virtio_dev {
@@ -101,6 +103,7 @@ struct virtio_dev {
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool stop;
+	bool paused;			/* queues look empty */
 	_Atomic uint64_t kicks;		/* signals that the thread took */
 	_Atomic uint64_t notify_exits;	/* notifications that were an exit */
 };
@@ -112,6 +115,13 @@ int virtio_init(struct virtio_dev *dev, struct board *b, uint32_t index,
 		const void *config, uint32_t config_len);
 void virtio_fini(struct virtio_dev *dev);
 bool virtio_is_live(const struct virtio_dev *dev);
+/*
+ * virtio_state.c. With no vCPU running: let what is under way come to its end and take
+ * nothing new, until virtio_go(). The state is saved and loaded in between.
+ */
+void virtio_hold(struct virtio_dev *dev);
+void virtio_go(struct virtio_dev *dev);
+void virtio_state(struct virtio_dev *dev, struct state *s);
 /* the guest broke the rules */
 void virtio_broken(struct virtio_dev *dev);
 void virtio_interrupt(struct virtio_dev *dev);
@@ -132,6 +142,8 @@ uint64_t virtio_take_fd(int fd);
 /* virtqueue.c; 1 with a chain, 0 if the queue is empty (or not live), -1 if the
  * device is broken now */
 int virtq_start(struct virtio_dev *dev, struct virtq *vq);
+/* the same for a queue that has run elsewhere: its indices stay */
+int virtq_map(struct virtio_dev *dev, struct virtq *vq);
 int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 	      struct virtq_chain *chain);
 /* return a chain of which @written bytes were written */

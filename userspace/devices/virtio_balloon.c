@@ -166,12 +166,33 @@ static void config_write(struct virtio_dev *dev, uint64_t at, uint32_t size, uin
 		b->config.actual = htole32(v);
 }
 
+static void balloon_state(struct virtio_dev *dev, struct state *s)
+{
+	struct balloon *b = (struct balloon *)dev;
+
+	state_u32(s, &b->config.num_pages);
+	state_u32(s, &b->config.actual);
+	state_bool(s, &b->stats_held);
+	state_u16(s, &b->stats_head);
+	state_u32(s, &b->stats_queue);
+	state_u32(s, &b->info.stats);
+	for (uint32_t i = 0; i < BALLOON_NR_STATS; i++)
+		state_u64(s, &b->info.stat[i]);
+	state_u64(s, &b->info.discarded);
+	state_u64(s, &b->info.reported);
+	state_check(s, b->stats_queue < dev->ops->nr_queues &&
+		    b->info.stats < 1u << BALLOON_NR_STATS);
+	if (s->bad)
+		b->stats_queue = 0;
+}
+
 static const struct virtio_ops balloon_ops = {
 	.id = VIRTIO_TYPE_BALLOON,
 	.nr_queues = 4,
 	.notify = balloon_notify,
 	.reset = balloon_reset,
 	.config_write = config_write,
+	.state = balloon_state,
 };
 
 void virtio_balloon_set(struct virtio_dev *dev, uint64_t bytes)
