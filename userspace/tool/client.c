@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Commands to a 'limen run --control VM': 'limen balloon', 'power' and 'quit'. */
+/* Commands to a 'limen run --control VM': 'limen snapshot', 'balloon', 'power', 'quit'. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,44 @@ int control_ask(const char *vm, const char *command, const char *arg, int pass)
 		return EXIT_SETUP;
 	}
 	return read_answer(vm, fd);
+}
+
+/* The file gets its name when it is whole. */
+static int save_as(const char *vm, const char *arg, const char *file)
+{
+	char new[4096];
+	int n = snprintf(new, sizeof(new), "%s.new", file);
+	int fd, ret;
+
+	if (n < 0 || (size_t)n >= sizeof(new)) {
+		complain("%s: its name is too long", file);
+		return EXIT_SETUP;
+	}
+	fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		complain("%s: %s", new, strerror(errno));
+		return EXIT_SETUP;
+	}
+	ret = control_ask(vm, "snapshot", arg, fd);
+	if (!ret && (fsync(fd) || rename(new, file))) {
+		complain("%s: %s", file, strerror(errno));
+		ret = EXIT_SETUP;
+	}
+	if (ret)
+		(void)unlink(new);
+	close(fd);
+	return ret;
+}
+
+int snapshot_main(int argc, char **argv)
+{
+	bool quit = argc > 1 && !strcmp(argv[1], "--quit");
+
+	if (argc != 3 + quit || argv[1 + quit][0] == '-') {
+		complain("Usage: limen snapshot [--quit] VM FILE");
+		return EXIT_SETUP;
+	}
+	return save_as(argv[1 + quit], quit ? "quit" : "", argv[2 + quit]);
 }
 
 int client_main(int argc, char **argv)

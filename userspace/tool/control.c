@@ -94,13 +94,14 @@ static void tell_balloon(int fd, const struct balloon_info *info)
 				    (unsigned long long)info->stat[i]);
 }
 
-static void balloon(struct machine *m, int fd, const char *arg)
+static void balloon(struct machine *m, int fd, const char *arg, int passed)
 {
 	struct virtio_dev *dev = balloon_of(m);
 	struct balloon_info info;
 	unsigned long long mib;
 	char *end;
 
+	(void)passed;
 	if (!dev) {
 		control_say(fd, "error: the VM was started without --balloon\n");
 		return;
@@ -120,29 +121,62 @@ static void balloon(struct machine *m, int fd, const char *arg)
 	tell_balloon(fd, &info);
 }
 
-static void power(struct machine *m, int fd, const char *arg)
+static void power(struct machine *m, int fd, const char *arg, int passed)
 {
 	(void)arg;
+	(void)passed;
 	if (acpi_pm_power_button(m->pm))
 		control_say(fd, "ok\n");
 	else
 		control_say(fd, "error: the guest doesn't listen to the power button\n");
 }
 
-static void quit(struct machine *m, int fd, const char *arg)
+static void quit(struct machine *m, int fd, const char *arg, int passed)
 {
 	(void)arg;
+	(void)passed;
 	control_say(fd, "ok\n");
 	machine_end(m, BOARD_QUIT, 0);
 }
 
+/* With "quit" the machine ends, so that its disks stay as they were when it was saved. */
+static void snapshot(struct machine *m, int fd, const char *arg, int passed)
+{
+	bool end = !strcmp(arg, "quit");
+	char why[160] = "";
+	int err;
+
+	if (passed < 0 || (*arg && !end)) {
+		control_say(fd, "error: snapshot takes a descriptor and nothing, or quit\n");
+		return;
+	}
+	err = machine_stop(m);
+	if (err) {
+		control_say(fd, "error: %s\n", err == -ETIMEDOUT ?
+			    "a vCPU does not stop: what reads the guest's output?" :
+			    limen_strerror(err));
+		return;
+	}
+	err = machine_save(m, passed, why, sizeof(why));
+	if (!err && end)
+		machine_end(m, BOARD_QUIT, 0);
+	else
+		(void)machine_go(m);
+	if (err)
+		control_say(fd, "error: %s\n", why);
+	else
+		control_say(fd, "ok\n");
+}
+
 static const struct {
 	const char *name;
-	void (*fn)(struct machine *m, int fd, const char *arg);
+	/* @fd: for the answer; @passed: the descriptor that came along, or -1 */
+	void (*fn)(struct machine *m, int fd, const char *arg, int passed);
 } commands[] = {
 	{ "balloon", balloon },
 	{ "power", power },
 	{ "quit", quit },
+	{ "snapshot", snapshot },
 };
 
 static void obey(struct client *c)
@@ -154,7 +188,7 @@ static void obey(struct client *c)
 	for (uint32_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, c->line))
 			continue;
-		commands[i].fn(c->control->m, c->src.fd, arg ? arg : "");
+		commands[i].fn(c->control->m, c->src.fd, arg ? arg : "", c->passed);
 		return;
 	}
 	control_say(c->src.fd, "error: no such command\n");

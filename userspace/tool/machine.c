@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "snapshot.h"
 #include "tool.h"
 
 #define JOIN_S		10	/* a vCPU that takes longer is stuck in the module */
@@ -40,6 +41,7 @@ void machine_end(struct machine *m, int why, uint32_t code)
 	atomic_store(&m->board.ending, true);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)
 		(void)limen_vcpu_kick(m->vcpu[i].vcpu);
+	pause_wake(&m->pause);
 	wake_main(m);
 }
 
@@ -55,7 +57,8 @@ static int vcpu_kicked(void *opaque, struct limen_vcpu *vcpu)
 	struct machine_vcpu *v = opaque;
 
 	(void)vcpu;
-	return atomic_load(&v->m->board.ending);
+	v->park_err = pause_park(v, v->h);
+	return v->park_err || atomic_load(&v->m->board.ending);
 }
 
 static void vcpu_eoi(void *opaque, uint32_t vector)
@@ -104,7 +107,10 @@ static void *vcpu_thread(void *opaque)
 		.inta = vcpu_inta, .other = vcpu_other,
 	};
 
+	v->h = &h;
 	v->ret = limen_vcpu_loop(v->vcpu, v->m->board.bus, &h);
+	if (!v->ret)
+		v->ret = v->park_err;
 	if (v->ret)
 		machine_end(v->m, END_VCPU, limen_vcpu_id(v->vcpu));
 	return NULL;
@@ -113,7 +119,6 @@ static void *vcpu_thread(void *opaque)
 static int create_vcpu(struct machine *m, uint32_t id)
 {
 	struct machine_vcpu *v = &m->vcpu[id];
-	struct limen_cpuid_table table;
 	int err;
 
 	v->m = m;
@@ -123,10 +128,12 @@ static int create_vcpu(struct machine *m, uint32_t id)
 		return err;
 	}
 	m->nr_vcpus++;
-	err = cpu_table(m->dev, m->o, id, &table);
+	if (m->o->restore)
+		return 0;	/* vcpu_load() has it */
+	err = cpu_table(m->dev, m->o, id, &v->cpuid);
 	if (err)
 		return err;
-	err = limen_vcpu_set_cpuid(v->vcpu, &table);
+	err = limen_vcpu_set_cpuid(v->vcpu, &v->cpuid);
 	if (err)
 		complain("CPUID of vCPU %u: %s", id, limen_strerror(err));
 	return err;
@@ -188,12 +195,35 @@ static int open_module(struct machine *m)
 	return err;
 }
 
+static int restore(struct machine *m)
+{
+	int err = machine_load(m, m->o->restore);
+
+	if (err)
+		complain("--restore: %s", m->o->restore->why);
+	return err;
+}
+
+/* vCPU 0 at the beginning of what was loaded, or all where they were saved */
+static int place(struct machine *m)
+{
+	int err;
+
+	if (m->o->restore)
+		return restore(m);
+	err = boot_enter(&m->boot, m->vcpu[0].vcpu);
+	if (err)
+		complain("start state of vCPU 0: %s", limen_strerror(err));
+	return err;
+}
+
 int machine_create(struct machine *m, const struct options *o)
 {
 	struct board *b = &m->board;
 	int err;
 
 	m->o = o;
+	pause_init(&m->pause);
 	m->debugcon_fd = -1;
 	m->end_event = (struct event_source){ .fd = -1, .fn = end_seen };
 	b->cpus = o->cpus;
@@ -213,18 +243,13 @@ int machine_create(struct machine *m, const struct options *o)
 		err = event_add(b->loop, &m->end_event);
 	if (!err)
 		err = machine_devices(m);
-	if (!err)
+	if (!err && !o->restore)
 		err = load(m);
 	if (!err && o->control)
 		err = control_create(m, o->control);
 	for (uint32_t i = 0; !err && i < o->cpus; i++)
 		err = create_vcpu(m, i);
-	if (err)
-		return err;
-	err = boot_enter(&m->boot, m->vcpu[0].vcpu);
-	if (err)
-		complain("start state of vCPU 0: %s", limen_strerror(err));
-	return err;
+	return err ? err : place(m);
 }
 
 void machine_destroy(struct machine *m)
@@ -239,6 +264,7 @@ void machine_destroy(struct machine *m)
 		close(m->end_event.fd);
 	limen_vm_destroy(m->board.vm);
 	limen_close(m->dev);
+	pause_fini(&m->pause);
 }
 
 /* ---- running ---------------------------------------------------------------- */
@@ -283,7 +309,7 @@ static int start_vcpu(struct machine *m, uint32_t i)
 
 int machine_run(struct machine *m)
 {
-	int err = 0;
+	int err = machine_go(m);
 
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++) {
 		err = start_vcpu(m, i);

@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* limen: what this machine can do, and a guest on it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tool.h"
-
-void complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("limen: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputs("\n", stderr);
-	va_end(ap);
-}
 
 static void usage(FILE *out)
 {
 	fputs("Usage: limen info [--json]\n"
 	      "       limen run --kernel F [options]\n"
 	      "       limen bench [--vs kvm] [options]\n"
+	      "       limen run --restore F [options]\n"
+	      "       limen snapshot [--quit] VM FILE\n"
 	      "       limen balloon VM [MIB]\n"
 	      "       limen power|quit VM\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
@@ -39,6 +29,8 @@ int main(int argc, char **argv)
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "bench"))
 		return bench_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "snapshot"))
+		return snapshot_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "balloon") || !strcmp(argv[1], "power") ||
 	    !strcmp(argv[1], "quit"))
 		return client_main(argc - 1, argv + 1);

@@ -10,13 +10,13 @@
 
 #define DEFAULT_MEMORY_MIB	256
 #define MIN_MEMORY_MIB		2
-#define MAX_MEMORY_MIB		(1u << 20)
+#define MAX_MEMORY_MIB		(MAX_MEMORY >> 20)
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
-	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL,
+	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL, OPT_RESTORE,
 };
 
 static const struct option table[] = {
@@ -30,6 +30,7 @@ static const struct option table[] = {
 	{ "mem-merge", no_argument, NULL, OPT_MEM_MERGE },
 	{ "numa", required_argument, NULL, OPT_NUMA },
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
+	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "net", required_argument, NULL, OPT_NET },
@@ -52,7 +53,9 @@ static const struct option table[] = {
 static void help(void)
 {
 	printf("Usage: limen run --kernel F [options]\n"
+"       limen run --restore F [options]\n"
 "  --kernel F        bzImage, vmlinux (64-bit or PVH) or multiboot image\n"
+"  --restore F       go on with what 'limen snapshot' saved, instead of --kernel\n"
 "  --flat ADDR       F is raw: load and start it at ADDR, in real mode below\n"
 "                    1 MiB, else in 32-bit protected mode\n"
 "  --initrd F        initial ram disk; for multiboot modules, F[ ARGS][,F...]\n"
@@ -194,6 +197,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_DEVICE: o->device = s; return 0;
 	case OPT_PIN: o->pin = s; return 0;
 	case OPT_CONTROL: o->control = s; return 0;
+	case OPT_RESTORE: o->restore_path = s; return 0;
 	case OPT_STATS: o->stats = true; return 0;
 	case OPT_TESTDEV: o->testdev = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
@@ -212,6 +216,40 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_FLAT: return set_number(o, opt, s);
 	default: return -EINVAL;	/* getopt has said why */
 	}
+}
+
+/* what the saved machine brings along */
+static const char *saved_option(int opt)
+{
+	static const int fixed[] = {
+		OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_FLAT, OPT_CPUS, OPT_MEMORY,
+		OPT_CPU_FEATURES, OPT_TESTDEV, OPT_RNG, OPT_CONSOLE, OPT_BALLOON,
+	};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(fixed); i++) {
+		if (fixed[i] != opt)
+			continue;
+		for (const struct option *t = table; t->name; t++)
+			if (t->val == opt)
+				return t->name;
+	}
+	return NULL;
+}
+
+/* what is to run, and with what: a new machine or a saved one */
+static int check_source(struct options *o, const char *saved)
+{
+	if (!o->restore_path && !o->kernel) {
+		complain("run: --kernel is missing: what shall run?");
+		return -EINVAL;
+	}
+	if (!o->restore_path)
+		return 0;
+	if (saved) {
+		complain("--%s: with --restore that comes from the file", saved);
+		return -EINVAL;
+	}
+	return restore_open(o, o->restore_path);
 }
 
 /* after all options: it takes one host CPU for each of --cpus */
@@ -234,6 +272,7 @@ static int set_pin(struct options *o)
 
 int run_options(int argc, char **argv, struct options *o)
 {
+	const char *saved = NULL;
 	int opt;
 
 	*o = (struct options){
@@ -246,20 +285,20 @@ int run_options(int argc, char **argv, struct options *o)
 		}
 		if (set(o, opt, optarg))
 			return EXIT_SETUP;
+		if (saved_option(opt))
+			saved = saved_option(opt);
 	}
 	if (optind < argc) {
 		complain("run: what is '%s'? 'limen run --help' lists the options",
 			 argv[optind]);
 		return EXIT_SETUP;
 	}
-	if (!o->kernel) {
-		complain("run: --kernel is missing: what shall run?");
-		return EXIT_SETUP;
-	}
 	if (o->net && strcmp(o->net, "user") && strncmp(o->net, "tap=", 4)) {
 		complain("--net: user or tap=NAME, not '%s'", o->net);
 		return EXIT_SETUP;
 	}
+	if (check_source(o, saved))
+		return EXIT_SETUP;
 	if (o->mem_merge && o->mem_backend != MEM_BACKEND_ANON) {
 		complain("--mem-merge: the host merges pages of --mem-backend anon only");
 		return EXIT_SETUP;

@@ -20,10 +20,13 @@
 #define EXIT_SIGNAL		130
 
 #define MAX_DISKS	8
+#define MAX_MEMORY	(1ull << 40)
 
 enum mem_backend {
 	MEM_BACKEND_ANON, MEM_BACKEND_MEMFD, MEM_BACKEND_HUGETLB, MEM_BACKEND_FILE,
 };
+
+struct snapshot;
 
 struct options {
 	const char *device;
@@ -36,6 +39,10 @@ struct options {
 	uint64_t memory;		/* bytes */
 	enum mem_backend mem_backend;
 	const char *mem_file;		/* MEM_BACKEND_FILE */
+	/* --restore: the file, whose configuration was read; and its host's */
+	const char *restore_path;
+	struct snapshot *restore;
+	uint32_t restore_vendor, restore_khz;
 	const char *control;		/* name or path of the socket */
 	bool balloon;
 	uint64_t balloon_size;		/* bytes */
@@ -62,6 +69,7 @@ int run_main(int argc, char **argv);
 /* bench/bench_main.c */
 int bench_main(int argc, char **argv);
 int client_main(int argc, char **argv);
+int snapshot_main(int argc, char **argv);
 
 /* terminal.c: raw mode and the escape key */
 struct terminal {
@@ -89,9 +97,36 @@ int cpu_table(struct limen *l, const struct options *o, uint32_t id,
 struct machine;
 struct control;
 
+#define APIC_CURRENT_COUNT	0x390	/* of the timer, in &limen_apic.regs */
+
+/* one moment, by two of the host's clocks */
+struct host_time {
+	uint64_t tsc;
+	uint64_t boot_ns;
+};
+
+/* while the machine stands still: the time of a vCPU, see pause.c */
+struct frozen {
+	struct limen_time time;
+	uint64_t deadline, period_left;
+	uint32_t current_count;
+};
+
+/* under @lock: vCPUs that have come to a stop, twice */
+struct pause {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool wanted;
+	uint32_t settled, parked;
+};
+
 struct machine_vcpu {
 	struct machine *m;
 	struct limen_vcpu *vcpu;
+	const struct limen_handlers *h;
+	int park_err;		/* of limen_vcpu_settle() */
+	struct limen_cpuid_table cpuid;
+	struct frozen frozen;
 	pthread_t thread;
 	bool started;
 	uint32_t retries;	/* of LIMEN_EXIT_FAULT, in a row */
@@ -126,6 +161,9 @@ struct machine {
 	uint32_t end_code;
 	uint32_t end_vcpu;
 	struct event_source end_event;
+	struct pause pause;
+	bool stopped;		/* time stands still since: */
+	struct host_time stop_time;
 };
 
 /* 0 or -errno with a message printed */
@@ -134,6 +172,31 @@ void machine_destroy(struct machine *m);
 /* start the vCPUs, serve events until the end, join everything */
 int machine_run(struct machine *m);
 void machine_end(struct machine *m, int why, uint32_t code);
+
+/*
+ * pause.c, in the main thread. Stop: 0, or -errno and the machine goes on; -ETIMEDOUT if a
+ * vCPU does not come, -ECANCELED if the machine ends. Go also starts what was loaded.
+ */
+int machine_stop(struct machine *m);
+int machine_go(struct machine *m);
+/* devices and time only: no vCPU runs yet */
+void machine_hold(struct machine *m);
+void pause_init(struct pause *p);
+void pause_fini(struct pause *p);
+void pause_wake(struct pause *p);
+/* in a vCPU's thread after a kick; 0 or what limen_vcpu_settle() says */
+int pause_park(struct machine_vcpu *v, const struct limen_handlers *h);
+
+/* machine_state.c: a machine that stands still to a file, and a new one from it */
+int machine_save(struct machine *m, int fd, char *why, size_t len);
+int machine_options(struct snapshot *sn, struct options *o);
+int machine_load(struct machine *m, struct snapshot *sn);
+/* vcpu_state.c */
+int vcpu_save(struct machine_vcpu *v, struct state *s);
+int vcpu_load(struct snapshot *sn, struct machine_vcpu *v, struct state *s);
+/* restore.c: check the file and read how the machine was built; a message is printed */
+int restore_open(struct options *o, const char *path);
+void restore_close(struct options *o);
 
 /* memory.c: the guest's, as the options want it */
 int machine_memory(struct machine *m);
