@@ -386,6 +386,31 @@ TEST(stop_completes_what_waits_and_go_goes_on)
 	mrig_close(&r);
 }
 
+TEST(paused_machine_begins_when_it_is_told)
+{
+	struct mrig r;
+	pthread_t t;
+
+	mrig_init(&r);
+	r.o.paused = true;
+	fake.run = busy_guest;
+	fake.apic.deadline = 7;
+	runs = 0;
+	EXPECT_EQ(pthread_create(&t, NULL, runner, r.m), 0);
+	usleep(20000);
+	EXPECT_EQ(runs, 0);
+	EXPECT_TRUE(r.m->stopped);
+	EXPECT_EQ(fake.apic.deadline, 0);
+	EXPECT_EQ(machine_start(r.m), 0);
+	EXPECT_EQ(fake.apic.deadline, 7);
+	for (int i = 0; i < 5000 && runs < 5; i++)
+		usleep(1000);
+	EXPECT_TRUE(runs >= 5);
+	machine_end(r.m, BOARD_QUIT, 0);
+	pthread_join(t, NULL);
+	mrig_close(&r);
+}
+
 /* ---- files that are not as they were -------------------------------------------------- */
 
 static int verify(const uint8_t *p, size_t len)

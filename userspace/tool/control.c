@@ -139,10 +139,40 @@ static void quit(struct machine *m, int fd, const char *arg, int passed)
 	machine_end(m, BOARD_QUIT, 0);
 }
 
+static const char *stop_error(int err)
+{
+	return err == -ETIMEDOUT ? "a vCPU does not stop: what reads the guest's output?" :
+				   limen_strerror(err);
+}
+
+static void stop(struct machine *m, int fd, const char *arg, int passed)
+{
+	int err = machine_stop(m);
+
+	(void)arg;
+	(void)passed;
+	if (err)
+		control_say(fd, "error: %s\n", stop_error(err));
+	else
+		control_say(fd, "ok\n");
+}
+
+static void go(struct machine *m, int fd, const char *arg, int passed)
+{
+	int err = machine_start(m);
+
+	(void)arg;
+	(void)passed;
+	if (err)
+		control_say(fd, "error: %s\n", limen_strerror(err));
+	else
+		control_say(fd, "ok\n");
+}
+
 /* With "quit" the machine ends, so that its disks stay as they were when it was saved. */
 static void snapshot(struct machine *m, int fd, const char *arg, int passed)
 {
-	bool end = !strcmp(arg, "quit");
+	bool end = !strcmp(arg, "quit"), stood = m->stopped;
 	char why[160] = "";
 	int err;
 
@@ -152,15 +182,13 @@ static void snapshot(struct machine *m, int fd, const char *arg, int passed)
 	}
 	err = machine_stop(m);
 	if (err) {
-		control_say(fd, "error: %s\n", err == -ETIMEDOUT ?
-			    "a vCPU does not stop: what reads the guest's output?" :
-			    limen_strerror(err));
+		control_say(fd, "error: %s\n", stop_error(err));
 		return;
 	}
 	err = machine_save(m, passed, why, sizeof(why));
 	if (!err && end)
 		machine_end(m, BOARD_QUIT, 0);
-	else
+	else if (!stood)
 		(void)machine_go(m);
 	if (err)
 		control_say(fd, "error: %s\n", why);
@@ -174,9 +202,11 @@ static const struct {
 	void (*fn)(struct machine *m, int fd, const char *arg, int passed);
 } commands[] = {
 	{ "balloon", balloon },
+	{ "go", go },
 	{ "power", power },
 	{ "quit", quit },
 	{ "snapshot", snapshot },
+	{ "stop", stop },
 };
 
 static void obey(struct client *c)

@@ -307,10 +307,13 @@ static int start_vcpu(struct machine *m, uint32_t i)
 	return err;
 }
 
-int machine_run(struct machine *m)
+int machine_start(struct machine *m)
 {
 	int err = machine_go(m);
 
+	if (m->started)
+		return err;
+	m->started = true;
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++) {
 		err = start_vcpu(m, i);
 		if (err) {
@@ -318,6 +321,15 @@ int machine_run(struct machine *m)
 			machine_end(m, END_SIGNAL, 0);
 		}
 	}
+	return err;
+}
+
+int machine_run(struct machine *m)
+{
+	int err = m->o->paused ? machine_stop(m) : machine_start(m);
+
+	if (err)
+		machine_end(m, END_SIGNAL, 0);
 	while (atomic_load(&m->end) == END_NONE)
 		if (event_wait(m->board.loop))
 			machine_end(m, END_SIGNAL, 0);

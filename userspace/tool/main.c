@@ -13,12 +13,14 @@ static void usage(FILE *out)
 	      "       limen run --restore F [options]\n"
 	      "       limen snapshot [--quit] VM FILE\n"
 	      "       limen balloon VM [MIB]\n"
-	      "       limen power|quit VM\n"
+	      "       limen stop|go|power|quit VM\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
 }
 
 int main(int argc, char **argv)
 {
+	static const char *const asked[] = { "balloon", "stop", "go", "power", "quit" };
+
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_SETUP;
@@ -31,9 +33,9 @@ int main(int argc, char **argv)
 		return bench_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "snapshot"))
 		return snapshot_main(argc - 1, argv + 1);
-	if (!strcmp(argv[1], "balloon") || !strcmp(argv[1], "power") ||
-	    !strcmp(argv[1], "quit"))
-		return client_main(argc - 1, argv + 1);
+	for (uint32_t i = 0; i < ARRAY_SIZE(asked); i++)
+		if (!strcmp(argv[1], asked[i]))
+			return client_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return EXIT_OK;

@@ -210,7 +210,8 @@ int machine_stop(struct machine *m)
 
 	if (m->stopped)
 		return 0;
-	err = park_all(m);
+	if (m->started)
+		err = park_all(m);
 	if (err)
 		return err;
 	machine_hold(m);

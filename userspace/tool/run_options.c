@@ -16,7 +16,7 @@ enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
-	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL, OPT_RESTORE,
+	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL, OPT_RESTORE, OPT_PAUSED,
 };
 
 static const struct option table[] = {
@@ -31,6 +31,7 @@ static const struct option table[] = {
 	{ "numa", required_argument, NULL, OPT_NUMA },
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "restore", required_argument, NULL, OPT_RESTORE },
+	{ "paused", no_argument, NULL, OPT_PAUSED },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "net", required_argument, NULL, OPT_NET },
@@ -74,6 +75,7 @@ static void help(void)
 "  --net tap=NAME    virtio NIC on a tap interface\n"
 "  --rng             virtio entropy source\n"
 "  --control VM      take commands on a socket: a path, or a name without a slash\n"
+"  --paused          wait for 'limen go VM' before anything runs\n"
 "  --console C       what has the keyboard: serial (COM1) or virtio (hvc0)\n"
 "  --cpu-features L  +name,-name,... on what the host and the module offer\n"
 "  --testdev         the ports of QEMU's pc-testdev\n"
@@ -198,6 +200,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_PIN: o->pin = s; return 0;
 	case OPT_CONTROL: o->control = s; return 0;
 	case OPT_RESTORE: o->restore_path = s; return 0;
+	case OPT_PAUSED: o->paused = true; return 0;
 	case OPT_STATS: o->stats = true; return 0;
 	case OPT_TESTDEV: o->testdev = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
@@ -295,6 +298,10 @@ int run_options(int argc, char **argv, struct options *o)
 	}
 	if (o->net && strcmp(o->net, "user") && strncmp(o->net, "tap=", 4)) {
 		complain("--net: user or tap=NAME, not '%s'", o->net);
+		return EXIT_SETUP;
+	}
+	if (o->paused && !o->control) {
+		complain("--paused: nobody could let it go without --control");
 		return EXIT_SETUP;
 	}
 	if (check_source(o, saved))

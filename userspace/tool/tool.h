@@ -53,6 +53,7 @@ struct options {
 	uint32_t halt_poll;		/* ns, if set_halt_poll */
 	bool set_halt_poll;
 	uint64_t flat_addr;
+	bool paused;			/* nothing runs before 'limen go' */
 	bool flat, stats, testdev, rng, virtio_console, verbose;
 	const char *pin;		/* as given; NULL: no pinning */
 	uint32_t pin_cpu[LIMEN_MAX_VCPUS];	/* of each vCPU */
@@ -162,6 +163,7 @@ struct machine {
 	uint32_t end_vcpu;
 	struct event_source end_event;
 	struct pause pause;
+	bool started;		/* the vCPUs have threads */
 	bool stopped;		/* time stands still since: */
 	struct host_time stop_time;
 };
@@ -171,6 +173,8 @@ int machine_create(struct machine *m, const struct options *o);
 void machine_destroy(struct machine *m);
 /* start the vCPUs, serve events until the end, join everything */
 int machine_run(struct machine *m);
+/* vCPUs begin, or go on; main thread */
+int machine_start(struct machine *m);
 void machine_end(struct machine *m, int why, uint32_t code);
 
 /*
@@ -179,7 +183,7 @@ void machine_end(struct machine *m, int why, uint32_t code);
  */
 int machine_stop(struct machine *m);
 int machine_go(struct machine *m);
-/* devices and time only: no vCPU runs yet */
+/* devices and time only: no vCPU has run yet */
 void machine_hold(struct machine *m);
 void pause_init(struct pause *p);
 void pause_fini(struct pause *p);
