@@ -5,11 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../devices/irqchip.h"
+#include "../tool/migrate.h"
 #include "../tool/snapshot.h"
 #include "../tool/tool.h"
 #include "test.h"
@@ -411,6 +414,124 @@ TEST(paused_machine_begins_when_it_is_told)
 	mrig_close(&r);
 }
 
+/* the tool says on standard error what is wrong with a file: here that is no news */
+static int quiet(int fd)
+{
+	int old = dup(STDERR_FILENO);
+
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	return old;
+}
+
+/* ---- migration ------------------------------------------------------------------------ */
+
+struct peer {
+	int fd;
+	const char *answer;	/* NULL: close after half of it */
+	size_t half;
+	int copy;		/* what was read */
+	char last[8];		/* and after the answer */
+};
+
+/* the other end of a move: reads to the end of the stream, and says something */
+static void *peer_thread(void *opaque)
+{
+	struct peer *p = opaque;
+	uint8_t buf[4096];
+	size_t total = 0, tail = 24 + 4 + 4;
+	ssize_t n;
+
+	while ((n = read(p->fd, buf, sizeof(buf))) > 0) {
+		if (write(p->copy, buf, n) != n)
+			abort();
+		total += n;
+		if (!p->answer && total > p->half)
+			break;
+		if (total > tail) {
+			if (pread(p->copy, buf, 4, total - tail) == 4 &&
+			    !memcmp(buf, "END ", 4))
+				break;
+		}
+	}
+	if (p->answer && send(p->fd, p->answer, strlen(p->answer), MSG_NOSIGNAL) > 0) {
+		n = read(p->fd, p->last, sizeof(p->last) - 1);
+		(void)n;
+	}
+	close(p->fd);
+	return NULL;
+}
+
+static int move(struct mrig *r, struct peer *p, char *why, size_t len)
+{
+	int pair[2], err;
+	pthread_t t;
+
+	EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	p->fd = pair[1];
+	p->copy = memfd_create("stream", 0);
+	EXPECT_EQ(pthread_create(&t, NULL, peer_thread, p), 0);
+	err = migrate_send(r->m, pair[0], why, len);
+	close(pair[0]);
+	pthread_join(t, NULL);
+	return err;
+}
+
+TEST(migration_ends_the_source_only_when_the_other_side_has_all)
+{
+	struct peer broken = { .half = 100000 }, unwilling = { .answer = "error: no disk\n" };
+	struct peer odd = { .answer = "hello\n" }, good = { .answer = "loaded\n" };
+	char why[160] = "";
+	struct mrig r;
+	int file;
+
+	signal(SIGPIPE, SIG_IGN);
+	mrig_init(&r);
+	lived_in(&r);
+	stand_still(&r);
+	EXPECT_TRUE(move(&r, &broken, why, sizeof(why)) < 0);
+	EXPECT_TRUE(why[0]);
+	EXPECT_TRUE(move(&r, &unwilling, why, sizeof(why)) < 0);
+	EXPECT_TRUE(strstr(why, "no disk"));
+	EXPECT_EQ(unwilling.last[0], 0);
+	EXPECT_TRUE(move(&r, &odd, why, sizeof(why)) < 0);
+	EXPECT_EQ(odd.last[0], 0);
+	EXPECT_EQ(atomic_load(&r.m->end), END_NONE);
+	EXPECT_EQ(move(&r, &good, why, sizeof(why)), 0);
+	EXPECT_EQ(strcmp(good.last, "go\n"), 0);
+	EXPECT_EQ(atomic_load(&r.m->end), BOARD_QUIT);
+	/* a stream is what a file is */
+	file = save(&r);
+	expect_same(file, good.copy);
+	clock_go();
+	mrig_close(&r);
+	close(file);
+	close(broken.copy);
+	close(unwilling.copy);
+	close(odd.copy);
+	close(good.copy);
+}
+
+TEST(incoming_begins_only_when_it_is_told)
+{
+	int pair[2];
+	char line[16] = "";
+	int err;
+
+	EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	EXPECT_EQ(send(pair[0], "go\n", 3, 0), 3);
+	EXPECT_EQ(migrate_loaded(pair[1], NULL), 0);
+	EXPECT_EQ(recv(pair[0], line, sizeof(line), 0), 7);
+	EXPECT_EQ(strcmp(line, "loaded\n"), 0);
+	EXPECT_EQ(migrate_loaded(pair[1], "bad"), -EPROTO);
+	EXPECT_EQ(recv(pair[0], line, sizeof(line), 0), 11);
+	close(pair[0]);
+	err = quiet(open("/dev/null", O_WRONLY));
+	EXPECT_EQ(migrate_loaded(pair[1], NULL), -EPROTO);
+	close(quiet(err));
+	close(pair[1]);
+}
+
 /* ---- files that are not as they were -------------------------------------------------- */
 
 static int verify(const uint8_t *p, size_t len)
@@ -512,16 +633,6 @@ TEST(crc32c_is_that_of_the_standard)
 	EXPECT_EQ(crc32c(0, buf, sizeof(buf)), 0x46dd794e);
 	EXPECT_EQ(crc32c(crc32c(0, buf, 5), buf + 5, 27), 0x46dd794e);
 	EXPECT_EQ(crc32c(0, "123456789", 9), 0xe3069283);
-}
-
-/* the tool says on standard error what is wrong with a file: here that is no news */
-static int quiet(int fd)
-{
-	int old = dup(STDERR_FILENO);
-
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-	return old;
 }
 
 /* the whole machine: what a truncated file starts is nothing */

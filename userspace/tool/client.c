@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Commands to a 'limen run --control VM': 'limen snapshot', 'balloon', 'power', 'quit'. */
+/* Commands to a 'limen run --control VM': snapshot, migrate, balloon and others. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "migrate.h"
 
 static int connect_to(const char *vm)
 {
@@ -132,6 +133,22 @@ int snapshot_main(int argc, char **argv)
 		return EXIT_SETUP;
 	}
 	return save_as(argv[1 + quit], quit ? "quit" : "", argv[2 + quit]);
+}
+
+int migrate_main(int argc, char **argv)
+{
+	int fd, ret;
+
+	if (argc != 3 || argv[1][0] == '-') {
+		complain("Usage: limen migrate VM unix:PATH|tcp:HOST:PORT");
+		return EXIT_SETUP;
+	}
+	fd = migrate_connect(argv[2]);
+	if (fd < 0)
+		return EXIT_SETUP;
+	ret = control_ask(argv[1], "migrate", "", fd);
+	close(fd);
+	return ret;
 }
 
 int client_main(int argc, char **argv)

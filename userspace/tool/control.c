@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "migrate.h"
 
 #define MAX_CLIENTS	8
 
@@ -196,6 +197,31 @@ static void snapshot(struct machine *m, int fd, const char *arg, int passed)
 		control_say(fd, "ok\n");
 }
 
+static void migrate(struct machine *m, int fd, const char *arg, int passed)
+{
+	bool stood = m->stopped;
+	char why[160] = "";
+	int err;
+
+	(void)arg;
+	if (passed < 0) {
+		control_say(fd, "error: migrate takes a descriptor\n");
+		return;
+	}
+	err = machine_stop(m);
+	if (err) {
+		control_say(fd, "error: %s\n", stop_error(err));
+		return;
+	}
+	err = migrate_send(m, passed, why, sizeof(why));
+	if (err && !stood)
+		(void)machine_go(m);
+	if (err)
+		control_say(fd, "error: %s\n", why);
+	else
+		control_say(fd, "ok\n");
+}
+
 static const struct {
 	const char *name;
 	/* @fd: for the answer; @passed: the descriptor that came along, or -1 */
@@ -203,6 +229,7 @@ static const struct {
 } commands[] = {
 	{ "balloon", balloon },
 	{ "go", go },
+	{ "migrate", migrate },
 	{ "power", power },
 	{ "quit", quit },
 	{ "snapshot", snapshot },

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "migrate.h"
 #include "snapshot.h"
 #include "tool.h"
 
@@ -197,10 +198,13 @@ static int open_module(struct machine *m)
 
 static int restore(struct machine *m)
 {
-	int err = machine_load(m, m->o->restore);
+	struct snapshot *sn = m->o->restore;
+	int err = machine_load(m, sn);
 
 	if (err)
-		complain("--restore: %s", m->o->restore->why);
+		complain("--%s: %s", m->o->incoming ? "incoming" : "restore", sn->why);
+	if (m->o->incoming)
+		return migrate_loaded(sn->fd, err ? sn->why : NULL);
 	return err;
 }
 

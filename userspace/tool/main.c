@@ -12,6 +12,8 @@ static void usage(FILE *out)
 	      "       limen bench [--vs kvm] [options]\n"
 	      "       limen run --restore F [options]\n"
 	      "       limen snapshot [--quit] VM FILE\n"
+	      "       limen run --incoming ADDRESS [options]\n"
+	      "       limen migrate VM ADDRESS\n"
 	      "       limen balloon VM [MIB]\n"
 	      "       limen stop|go|power|quit VM\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
@@ -31,6 +33,8 @@ int main(int argc, char **argv)
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "bench"))
 		return bench_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "migrate"))
+		return migrate_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "snapshot"))
 		return snapshot_main(argc - 1, argv + 1);
 	for (uint32_t i = 0; i < ARRAY_SIZE(asked); i++)

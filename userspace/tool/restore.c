@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "migrate.h"
 #include "snapshot.h"
 #include "tool.h"
 
@@ -39,6 +40,31 @@ int restore_open(struct options *o, const char *path)
 	o->restore = sn;
 	if (err) {
 		complain("--restore %s: %s", path, why);
+		restore_close(o);
+	}
+	return err;
+}
+
+/* A stream can't be read twice: what is wrong with it shows before anything runs. */
+int restore_incoming(struct options *o, const char *addr)
+{
+	struct snapshot *sn = calloc(1, sizeof(*sn));
+	int fd = migrate_accept(addr);
+	int err;
+
+	if (!sn || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		free(sn);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	err = snapshot_open(sn, fd);
+	if (!err)
+		err = machine_options(sn, o);
+	o->restore = sn;
+	if (err) {
+		complain("--incoming %s: %s", addr, sn->why);
+		(void)migrate_loaded(fd, sn->why);
 		restore_close(o);
 	}
 	return err;

@@ -16,7 +16,7 @@ enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY, OPT_DISK,
 	OPT_NET, OPT_HALT_POLL, OPT_TIMEOUT, OPT_STATS, OPT_FLAT, OPT_CPU_FEATURES, OPT_TESTDEV,
 	OPT_RNG, OPT_DEBUGCON, OPT_CONSOLE, OPT_DEVICE, OPT_VERBOSE, OPT_PIN, OPT_HELP,
-	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL, OPT_RESTORE, OPT_PAUSED,
+	OPT_MEM_BACKEND, OPT_MEM_PREALLOC, OPT_MEM_MERGE, OPT_NUMA, OPT_BALLOON, OPT_CONTROL, OPT_RESTORE, OPT_INCOMING, OPT_PAUSED,
 };
 
 static const struct option table[] = {
@@ -31,6 +31,7 @@ static const struct option table[] = {
 	{ "numa", required_argument, NULL, OPT_NUMA },
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "restore", required_argument, NULL, OPT_RESTORE },
+	{ "incoming", required_argument, NULL, OPT_INCOMING },
 	{ "paused", no_argument, NULL, OPT_PAUSED },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "disk", required_argument, NULL, OPT_DISK },
@@ -57,6 +58,7 @@ static void help(void)
 "       limen run --restore F [options]\n"
 "  --kernel F        bzImage, vmlinux (64-bit or PVH) or multiboot image\n"
 "  --restore F       go on with what 'limen snapshot' saved, instead of --kernel\n"
+"  --incoming A      wait at unix:PATH or tcp:HOST:PORT for 'limen migrate'\n"
 "  --flat ADDR       F is raw: load and start it at ADDR, in real mode below\n"
 "                    1 MiB, else in 32-bit protected mode\n"
 "  --initrd F        initial ram disk; for multiboot modules, F[ ARGS][,F...]\n"
@@ -200,6 +202,7 @@ static int set(struct options *o, int opt, const char *s)
 	case OPT_PIN: o->pin = s; return 0;
 	case OPT_CONTROL: o->control = s; return 0;
 	case OPT_RESTORE: o->restore_path = s; return 0;
+	case OPT_INCOMING: o->incoming = s; return 0;
 	case OPT_PAUSED: o->paused = true; return 0;
 	case OPT_STATS: o->stats = true; return 0;
 	case OPT_TESTDEV: o->testdev = true; return 0;
@@ -242,17 +245,23 @@ static const char *saved_option(int opt)
 /* what is to run, and with what: a new machine or a saved one */
 static int check_source(struct options *o, const char *saved)
 {
-	if (!o->restore_path && !o->kernel) {
+	if (!o->restore_path && !o->incoming) {
+		if (o->kernel)
+			return 0;
 		complain("run: --kernel is missing: what shall run?");
 		return -EINVAL;
 	}
-	if (!o->restore_path)
-		return 0;
-	if (saved) {
-		complain("--%s: with --restore that comes from the file", saved);
+	if (o->restore_path && o->incoming) {
+		complain("--restore and --incoming: which one?");
 		return -EINVAL;
 	}
-	return restore_open(o, o->restore_path);
+	if (saved) {
+		complain("--%s: with --restore or --incoming that comes with the machine",
+			 saved);
+		return -EINVAL;
+	}
+	return o->incoming ? restore_incoming(o, o->incoming) :
+			     restore_open(o, o->restore_path);
 }
 
 /* after all options: it takes one host CPU for each of --cpus */

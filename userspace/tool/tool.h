@@ -40,7 +40,7 @@ struct options {
 	enum mem_backend mem_backend;
 	const char *mem_file;		/* MEM_BACKEND_FILE */
 	/* --restore: the file, whose configuration was read; and its host's */
-	const char *restore_path;
+	const char *restore_path, *incoming;	/* a file, or an address */
 	struct snapshot *restore;
 	uint32_t restore_vendor, restore_khz;
 	const char *control;		/* name or path of the socket */
@@ -71,6 +71,7 @@ int run_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 int client_main(int argc, char **argv);
 int snapshot_main(int argc, char **argv);
+int migrate_main(int argc, char **argv);
 
 /* terminal.c: raw mode and the escape key */
 struct terminal {
@@ -200,6 +201,7 @@ int vcpu_save(struct machine_vcpu *v, struct state *s);
 int vcpu_load(struct snapshot *sn, struct machine_vcpu *v, struct state *s);
 /* restore.c: check the file and read how the machine was built; a message is printed */
 int restore_open(struct options *o, const char *path);
+int restore_incoming(struct options *o, const char *addr);
 void restore_close(struct options *o);
 
 /* memory.c: the guest's, as the options want it */
