@@ -148,6 +148,12 @@ static void balloon_notify(struct virtio_dev *dev, uint32_t queue)
 	virtq_signal(dev, vq);
 }
 
+/* Linux offers its buffer for statistics before DRIVER_OK, too early to be heard. */
+static void balloon_started(struct virtio_dev *dev)
+{
+	virtio_signal_fd(dev->kick[STATS]);
+}
+
 static void balloon_reset(struct virtio_dev *dev)
 {
 	struct balloon *b = (struct balloon *)dev;
@@ -190,6 +196,7 @@ static const struct virtio_ops balloon_ops = {
 	.id = VIRTIO_TYPE_BALLOON,
 	.nr_queues = 4,
 	.notify = balloon_notify,
+	.started = balloon_started,
 	.reset = balloon_reset,
 	.config_write = config_write,
 	.state = balloon_state,

@@ -766,7 +766,11 @@ TEST(balloon_statistics_are_asked_for_anew)
 	balloon_init(&v, 3, FEAT_STATS);
 	memcpy(v.r.ram + BUF, stat, sizeof(stat));
 	desc(&v, 2, 0, BUF, sizeof(stat), 0, 0);
+	/* as Linux does it: the only notification comes before DRIVER_OK */
+	set(&v, VIRTIO_MMIO_STATUS, 0xb);
 	offer(&v, 2, 0);
+	usleep(2000);
+	set(&v, VIRTIO_MMIO_STATUS, OK_STATUS);
 	for (int i = 0; i < 30000 && !info.stats; i++) {
 		if (i)
 			usleep(1000);
