@@ -40,7 +40,7 @@ ticked()
 
 dd if=/dev/zero of=/tmp/disk bs=1M count=4 2>/dev/null
 run 0 --kernel /guest/vmlinuz --initrd /guest/initrd.gz --memory 128 --cpus "$cpus" --rng \
-	--append "console=ttyS0 quiet ticks=$((4 * moves + 8))"
+	--balloon 0 --append "console=ttyS0 quiet ticks=9999 until=balloon"
 wait_for 600 ticked 0
 ok $? "the guest is under load"
 k=0 failed=0
@@ -54,6 +54,7 @@ while [ $k -lt "$moves" ] && [ $failed = 0 ]; do
 	wait_for 60 ticked $k || failed=1
 done
 ok $failed "it was moved $k times"
+limen balloon "/tmp/vm$k" 4
 wait $pid
 ok $? "it comes to its end where it is last"
 k=0
@@ -64,7 +65,7 @@ while [ $k -le "$moves" ]; do
 done 2>/tmp/guest.err | tr -d '\r' >/tmp/guest.out
 sed 's/^/# /' /tmp/guest.out
 cat /tmp/guest.err
-[ "$(grep -a '^TICK' /tmp/guest.out | awk '$2 != ++n { bad = 1 } END { print n, bad + 0 }')" = "$((4 * moves + 8)) 0" ]
+[ "$(grep -a '^TICK' /tmp/guest.out | awk '$2 != ++n { bad = 1 } END { print bad + 0 }')" = 0 ]
 ok $? "guest: it ticked each time once"
 grep -aq '^SEES memory whole' /tmp/guest.out && ! grep -aq 'SEES memory lost' /tmp/guest.out
 ok $? "guest: its memory is whole"

@@ -27,6 +27,8 @@ while [ $i -lt "$ticks" ]; do
 	last=$now
 	i=$((i + 1))
 	echo "TICK $i at $now"
+	# migrate.sh can't know how many there will be, and says when it is enough
+	grep -q until=balloon /proc/cmdline && grep -q 'balloon_inflate [1-9]' /proc/vmstat && break
 done
 touch /tmp/stop
 wait
