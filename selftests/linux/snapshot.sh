@@ -18,6 +18,7 @@ run()
 {
 	out=$1
 	shift
+	: >"$out"	# ticks may look before the VM has begun
 	limen run --disk /tmp/disk --net user --timeout 900 --control /tmp/vm "$@" \
 		>"$out" 2>"$out.err" </dev/null &
 	pid=$!
