@@ -10,6 +10,7 @@
 #define RUN_SIZE	4096
 
 struct fake fake;
+uint32_t fake_tsc_khz = 2000000;
 
 static int fake_fd(void)
 {
@@ -186,6 +187,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case LIMEN_INFO:
 		info->abi = LIMEN_ABI;
 		info->run_size = RUN_SIZE;
+		info->tsc_khz = fake_tsc_khz;
 		info->xsave_size = FAKE_XSAVE_SIZE;
 		return 0;
 	case LIMEN_VM_CREATE:

@@ -96,6 +96,7 @@ struct rig {
 
 /* an empty fake kernel under the library; rig_init() does it too */
 void fake_reset(void);
+extern uint32_t fake_tsc_khz;	/* stays */
 void rig_init(struct rig *r);
 void rig_fini(struct rig *r);
 
