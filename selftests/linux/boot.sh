@@ -22,7 +22,7 @@ sees()
 dd if=/dev/zero of=/tmp/disk bs=1M count=8 2>/dev/null
 echo "written by the host" | dd of=/tmp/disk bs=512 seek=1 conv=notrunc 2>/dev/null
 limen run --kernel /guest/vmlinuz --initrd /guest/initrd.gz --append "console=ttyS0 quiet" \
-	--memory 256 --cpus "$cpus" --disk /tmp/disk --net user --rng --timeout 800 --stats \
+	--memory 256 --cpus "$cpus" --disk /tmp/disk --net user --rng --balloon 32 --timeout 800 --stats \
 	>/tmp/guest.raw 2>/tmp/guest.err </dev/null
 status=$?
 tr -d '\r' </tmp/guest.raw >/tmp/guest.out
@@ -49,11 +49,16 @@ ok $? "what the guest wrote is in the file"
 sees "address inet 10.0.2" "gets an address by DHCP from the user network"
 sees "hwrng virtio_rng" "finds the virtio random source"
 sees "a second" "its clock goes on"
-sees "edge 3" "takes the virtio devices' interrupts as edges"
+sees "balloon 8192" "puts what it was asked for into the balloon"
+[ "$(sed -n 's/^  reported  *//p' /tmp/guest.err)" -gt 0 ]
+ok $? "the guest reports its free pages"
+[ "$(sed -n 's/^  discarded  *//p' /tmp/guest.err)" -gt 33554432 ]
+ok $? "what is in the balloon and what is free went back to the host"
+sees "edge 4" "takes the virtio devices' interrupts as edges"
 # --stats: "notified N" by the kernel, "notify_exits N" through the vCPU's thread
-[ "$(grep -c '^  notified  *[1-9]' /tmp/guest.err)" = 3 ]
+[ "$(grep -c '^  notified  *[1-9]' /tmp/guest.err)" = 4 ]
 ok $? "every virtio device is notified by its ioeventfd"
-[ "$(grep -c '^  notify_exits  *0$' /tmp/guest.err)" = 3 ]
+[ "$(grep -c '^  notify_exits  *0$' /tmp/guest.err)" = 4 ]
 ok $? "no notification of a virtio device is an exit to user space"
 echo "1..$n"
 [ $bad = 0 ]

@@ -16,4 +16,12 @@ ip -4 addr show eth0 2>/dev/null | grep -o 'inet [0-9.]*' | sed 's/^/SEES addres
 grep -c avx2 /proc/cpuinfo | sed 's/^/SEES avx2 /'
 [ -c /dev/hwrng ] && echo "SEES hwrng $(cat /sys/class/misc/hw_random/rng_current 2>/dev/null)"
 echo "SEES edge $(grep -c 'IO-APIC.*-edge.*virtio' /proc/interrupts)"
+# free pages are reported two seconds after there are enough of them
+i=0
+while [ $i -lt 20 ] && ! grep -q 'balloon_inflate 8192' /proc/vmstat; do
+	sleep 1
+	i=$((i + 1))
+done
+sleep 3
+echo "SEES balloon $(sed -n 's/^balloon_inflate //p' /proc/vmstat)"
 a=$(cat /proc/uptime); sleep 1; echo "SEES a second from ${a% *} to $(cut -d' ' -f1 /proc/uptime)"

@@ -130,6 +130,18 @@ int acpi_pm_create(struct board *b, struct acpi_pm **out)
 	return 0;
 }
 
+void acpi_pm_state(struct acpi_pm *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_u64(s, &dev->start);
+	state_u32(s, &dev->timer_seen);
+	state_u16(s, &dev->sts);
+	state_u16(s, &dev->en);
+	state_u16(s, &dev->cnt);
+	irq_line_state(&dev->sci, s);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void acpi_pm_destroy(struct acpi_pm *pm)
 {
 	if (!pm)

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <liblimen.h>
 
+#include "state.h"
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NS_PER_S	1000000000ull
 
@@ -47,15 +49,32 @@ struct dev_timer {
 	struct event_source src;
 	void (*fn)(void *opaque);
 	void *opaque;
+	/* while the machine stands still: what is left, 0 is disarmed; and whether the
+	 * handler still has to be called for what is over */
+	uint64_t left, period;
+	bool due;
 };
 
-uint64_t clock_ns(void);	/* CLOCK_MONOTONIC */
+/*
+ * The machine's clock, ns. It is the host's CLOCK_MONOTONIC moved by the time in which the
+ * machine stood still, in this process or saved in a file.
+ */
+uint64_t clock_ns(void);
+/* while it is stopped it may be set */
+void clock_stop(void);
+void clock_set(uint64_t ns);
+void clock_go(void);
+uint64_t host_clock_ns(void);
 int timer_init(struct dev_timer *t, struct event_loop *loop,
 	       void (*fn)(void *opaque), void *opaque);
 void timer_fini(struct dev_timer *t, struct event_loop *loop);
-/* First shot at @at (CLOCK_MONOTONIC, ns), then every @period ns if that is not
+/* First shot at @at (of clock_ns()), then every @period ns if that is not
  * 0. From any thread. @at 0 disarms. */
 void timer_set(struct dev_timer *t, uint64_t at, uint64_t period);
+/* main thread, nobody else uses the timer: take it out of time, and back */
+void timer_hold(struct dev_timer *t);
+void timer_go(struct dev_timer *t);
+void timer_state(struct dev_timer *t, struct state *s);
 
 /* ---- interrupt lines (irqchip.c) ------------------------------------------- */
 
@@ -94,6 +113,8 @@ int irq_line_eventfd(struct irq_line *line);
 void irq_line_fini(struct irq_line *line);
 void irq_line_set(struct irq_line *line, bool level);
 void irq_line_pulse(struct irq_line *line);
+/* loading gives the input its level without an interrupt: after irqchip_state() */
+void irq_line_state(struct irq_line *line, struct state *s);
 
 /* ---- the board ------------------------------------------------------------- */
 

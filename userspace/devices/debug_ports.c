@@ -74,6 +74,13 @@ int debug_ports_create(struct board *b, int debugcon_fd,
 	return 0;
 }
 
+void debug_ports_state(struct debug_ports *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_u8(s, &dev->post);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void debug_ports_destroy(struct debug_ports *d)
 {
 	if (!d)

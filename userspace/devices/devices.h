@@ -14,6 +14,13 @@ void irqchip_destroy(struct irqchip *chip);
 void irqchip_eoi(struct irqchip *chip, uint32_t vector);
 uint32_t irqchip_inta(struct irqchip *chip);
 
+/*
+ * State: saved and loaded in the main thread while no vCPU runs and, for devices with
+ * timers, between hold and go. The interrupt controllers come first, so that lines can be
+ * put back on them.
+ */
+void irqchip_state(struct irqchip *chip, struct state *s);
+
 /* chardev.c: a byte stream to the user, with one device at the other end */
 struct chardev {
 	struct board *board;
@@ -42,18 +49,26 @@ void chardev_resume(struct chardev *c);
 struct serial;
 int serial_create(struct board *b, struct chardev *chr, bool input,
 		  struct serial **out);
+void serial_state(struct serial *dev, struct state *s);
 void serial_destroy(struct serial *s);
 
 struct rtc;
 int rtc_create(struct board *b, struct rtc **out);
+void rtc_hold(struct rtc *dev);
+void rtc_state(struct rtc *dev, struct state *s);
+void rtc_go(struct rtc *dev);
 void rtc_destroy(struct rtc *r);
 
 struct pit;
 int pit_create(struct board *b, struct pit **out);
+void pit_hold(struct pit *dev);
+void pit_state(struct pit *dev, struct state *s);
+void pit_go(struct pit *dev);
 void pit_destroy(struct pit *p);
 
 struct acpi_pm;
 int acpi_pm_create(struct board *b, struct acpi_pm **out);
+void acpi_pm_state(struct acpi_pm *dev, struct state *s);
 void acpi_pm_destroy(struct acpi_pm *pm);
 /* press the power button; false if the guest doesn't listen */
 bool acpi_pm_power_button(struct acpi_pm *pm);
@@ -70,6 +85,7 @@ bool acpi_pm_power_button(struct acpi_pm *pm);
 
 struct reset;
 int reset_create(struct board *b, struct reset **out);
+void reset_state(struct reset *dev, struct state *s);
 void reset_destroy(struct reset *r);
 
 struct debug_ports;
@@ -77,10 +93,12 @@ struct debug_ports;
 #define DEBUGCON_NONE	(-2)
 int debug_ports_create(struct board *b, int debugcon_fd,
 		       struct debug_ports **out);
+void debug_ports_state(struct debug_ports *dev, struct state *s);
 void debug_ports_destroy(struct debug_ports *d);
 
 struct fw_cfg;
 int fw_cfg_create(struct board *b, struct fw_cfg **out);
+void fw_cfg_state(struct fw_cfg *dev, struct state *s);
 void fw_cfg_destroy(struct fw_cfg *f);
 /* a named file; the data is copied */
 int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data,
@@ -89,6 +107,7 @@ int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data,
 struct testdev;
 /* @debugcon: port 0xe9 is the debug console's, not the echo's */
 int testdev_create(struct board *b, bool debugcon, struct testdev **out);
+void testdev_state(struct testdev *dev, struct state *s);
 void testdev_destroy(struct testdev *t);
 
 #endif

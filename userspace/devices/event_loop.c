@@ -79,12 +79,40 @@ int event_wait(struct event_loop *loop)
 	return 0;
 }
 
-uint64_t clock_ns(void)
+uint64_t host_clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* Threads that read the clock are stopped with it, all but those to whom it makes no
+ * difference. */
+static _Atomic uint64_t clock_moved;	/* host's - ours, modulo 2^64 */
+static _Atomic uint64_t clock_stands;	/* 0: it goes */
+
+uint64_t clock_ns(void)
+{
+	uint64_t stands = clock_stands;
+
+	return stands ? stands : host_clock_ns() - clock_moved;
+}
+
+void clock_stop(void)
+{
+	clock_stands = clock_ns();
+}
+
+void clock_set(uint64_t ns)
+{
+	clock_stands = ns ? ns : 1;
+}
+
+void clock_go(void)
+{
+	clock_moved = host_clock_ns() - clock_ns();
+	clock_stands = 0;
 }
 
 static void timer_fire(void *opaque)
@@ -119,14 +147,63 @@ void timer_fini(struct dev_timer *t, struct event_loop *loop)
 	close(t->src.fd);
 }
 
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){ ns / NS_PER_S, ns % NS_PER_S };
+}
+
+static uint64_t ns_of(struct timespec ts)
+{
+	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
 void timer_set(struct dev_timer *t, uint64_t at, uint64_t period)
 {
-	struct itimerspec its = {
-		.it_value = { at / NS_PER_S, at % NS_PER_S },
-		.it_interval = { period / NS_PER_S, period % NS_PER_S },
+	uint64_t host = at + clock_moved;
+	struct itimerspec its = { .it_interval = timespec_of(period) };
+
+	/* a time before the host's clock began is over */
+	if (at)
+		its.it_value = timespec_of((int64_t)host > 0 ? host : 1);
+	(void)timerfd_settime(t->src.fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+void timer_hold(struct dev_timer *t)
+{
+	const struct itimerspec off = { 0 };
+	struct itimerspec was = { 0 };
+	uint64_t count, before;
+
+	(void)timerfd_gettime(t->src.fd, &was);
+	before = ns_of(was.it_value);
+	t->due = read(t->src.fd, &count, sizeof(count)) == sizeof(count);
+	(void)timerfd_settime(t->src.fd, 0, &off, &was);
+	t->left = ns_of(was.it_value);
+	t->period = ns_of(was.it_interval);
+	/* a shot since the read: what is left has grown, or become nothing */
+	if (t->left > before || (before && !t->left))
+		t->due = true;
+}
+
+void timer_go(struct dev_timer *t)
+{
+	const struct itimerspec its = {
+		.it_value = timespec_of(t->left), .it_interval = timespec_of(t->period),
 	};
 
-	(void)timerfd_settime(t->src.fd, TFD_TIMER_ABSTIME, &its, NULL);
+	(void)timerfd_settime(t->src.fd, 0, &its, NULL);
+	if (t->due)
+		t->fn(t->opaque);
+	t->due = false;
+}
+
+void timer_state(struct dev_timer *t, struct state *s)
+{
+	state_u64(s, &t->left);
+	state_u64(s, &t->period);
+	state_bool(s, &t->due);
+	/* what timerfd_settime() takes, and no device waits for longer */
+	state_check(s, t->left < 1ull << 62 && t->period < 1ull << 62);
 }
 
 static int board_add(struct board *b, int space, const struct limen_region *r)

@@ -34,6 +34,7 @@ struct directory {
 
 struct fw_cfg {
 	pthread_mutex_t lock;
+	uint16_t key;
 	uint32_t offset;
 	const uint8_t *data;
 	uint32_t len;
@@ -54,6 +55,7 @@ static void select_key(struct fw_cfg *f, uint16_t key)
 {
 	uint32_t n = key - KEY_FILE_FIRST;
 
+	f->key = key;
 	f->offset = 0;
 	item(f, NULL, 0);
 	switch (key) {
@@ -113,6 +115,7 @@ int fw_cfg_create(struct board *b, struct fw_cfg **out)
 	if (!f)
 		return -ENOMEM;
 	pthread_mutex_init(&f->lock, NULL);
+	f->key = 0xffff;	/* none */
 	f->id = 1;	/* the traditional interface only */
 	f->ram_size = b->ram_low + b->ram_high;
 	f->cpus = b->cpus;
@@ -123,6 +126,21 @@ int fw_cfg_create(struct board *b, struct fw_cfg **out)
 	}
 	*out = f;
 	return 0;
+}
+
+void fw_cfg_state(struct fw_cfg *dev, struct state *s)
+{
+	uint32_t offset;
+
+	pthread_mutex_lock(&dev->lock);
+	offset = dev->offset;
+	state_u16(s, &dev->key);
+	state_u32(s, &offset);
+	if (s->loading)
+		select_key(dev, dev->key);
+	/* an offset past the end reads as zeros, as it would have got there */
+	dev->offset = offset;
+	pthread_mutex_unlock(&dev->lock);
 }
 
 void fw_cfg_destroy(struct fw_cfg *f)

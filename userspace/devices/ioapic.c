@@ -192,6 +192,23 @@ static void ioapic_access(void *opaque, struct limen_access *a)
 	}
 }
 
+void ioapic_state(struct irqchip *chip, struct state *s)
+{
+	state_u32(s, &chip->ioapic_select);
+	state_u32(s, &chip->ioapic_id);
+	state_check(s, chip->ioapic_select <= 0xff && chip->ioapic_id <= 0xf);
+	for (uint32_t i = 0; i < NR_GSI; i++) {
+		state_u64(s, &chip->pin[i].rte);
+		state_bool(s, &chip->pin[i].level);
+		state_check(s, !(chip->pin[i].rte & ~RTE_VALID));
+	}
+	if (!s->loading || s->bad)
+		return;
+	/* before the lines have their levels: no edge is made of them */
+	for (struct irq_line *line = chip->events; line; line = line->next)
+		ioapic_route(chip, line);
+}
+
 int ioapic_init(struct irqchip *chip)
 {
 	for (uint32_t i = 0; i < NR_GSI; i++)

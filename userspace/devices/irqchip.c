@@ -42,10 +42,9 @@ void irqchip_destroy(struct irqchip *chip)
 
 void irq_line_init(struct irq_line *line, struct irqchip *chip, uint32_t gsi)
 {
-	line->chip = chip;
-	line->gsi = gsi < NR_GSI ? gsi : 0;
-	line->level = false;
-	line->fd = -1;
+	*line = (struct irq_line){
+		.chip = chip, .gsi = gsi < NR_GSI ? gsi : 0, .fd = -1,
+	};
 }
 
 int irq_line_eventfd(struct irq_line *line)
@@ -116,6 +115,28 @@ void irq_line_pulse(struct irq_line *line)
 	line_set(line, true);
 	line_set(line, false);
 	pthread_mutex_unlock(&line->chip->lock);
+}
+
+void irq_line_state(struct irq_line *line, struct state *s)
+{
+	struct irqchip *chip = line->chip;
+	bool level = line->level;
+
+	state_bool(s, &level);
+	if (!s->loading)
+		return;
+	pthread_mutex_lock(&chip->lock);
+	chip->asserted[line->gsi] += level - line->level;
+	line->level = level;
+	pthread_mutex_unlock(&chip->lock);
+}
+
+void irqchip_state(struct irqchip *chip, struct state *s)
+{
+	pthread_mutex_lock(&chip->lock);
+	pic_state(chip, s);
+	ioapic_state(chip, s);
+	pthread_mutex_unlock(&chip->lock);
 }
 
 void irqchip_eoi(struct irqchip *chip, uint32_t vector)

@@ -43,6 +43,7 @@ static inline uint32_t ioapic_pin_of(uint32_t gsi)
 int pic_init(struct irqchip *chip);
 void pic_set(struct irqchip *chip, uint32_t irq, bool level);
 uint32_t pic_acknowledge(struct irqchip *chip);
+void pic_state(struct irqchip *chip, struct state *s);
 /* ioapic.c */
 int ioapic_init(struct irqchip *chip);
 /* @edge: a rising edge is a message */
@@ -51,5 +52,6 @@ void ioapic_set(struct irqchip *chip, uint32_t pin, bool level, bool edge);
 void ioapic_route(struct irqchip *chip, struct irq_line *line);
 void ioapic_rise(struct irqchip *chip, struct irq_line *line);
 void ioapic_eoi(struct irqchip *chip, uint32_t vector);
+void ioapic_state(struct irqchip *chip, struct state *s);
 
 #endif

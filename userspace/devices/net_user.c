@@ -31,7 +31,7 @@ struct user_net {
 static int64_t now_ns(void *opaque)
 {
 	(void)opaque;
-	return clock_ns();
+	return host_clock_ns();
 }
 
 static ssize_t from_slirp(const void *buf, size_t len, void *opaque)
@@ -138,7 +138,7 @@ static uint32_t user_prepare(struct net_backend *n, struct pollfd *fds,
 {
 	struct user_net *u = (struct user_net *)n;
 	uint32_t timeout = *timeout_ms;
-	int64_t now = clock_ns() / 1000000;
+	int64_t now = host_clock_ns() / 1000000;
 
 	u->fds = fds;
 	u->room = room;
@@ -162,7 +162,7 @@ static void user_dispatch(struct net_backend *n, const struct pollfd *fds,
 			  uint32_t count)
 {
 	struct user_net *u = (struct user_net *)n;
-	int64_t now = clock_ns() / 1000000;
+	int64_t now = host_clock_ns() / 1000000;
 
 	u->polled = fds;
 	u->polled_count = count;

@@ -239,6 +239,35 @@ static void elcr_access(void *opaque, struct limen_access *a)
 	update(chip);
 }
 
+static void chip_state(struct pic_chip *p, struct state *s)
+{
+	state_u8(s, &p->irr);
+	state_u8(s, &p->isr);
+	state_u8(s, &p->imr);
+	state_u8(s, &p->lines);
+	state_u8(s, &p->elcr);
+	state_u8(s, &p->base);
+	state_u8(s, &p->icw_step);
+	state_u8(s, &p->lowest);
+	state_bool(s, &p->icw4);
+	state_bool(s, &p->auto_eoi);
+	state_bool(s, &p->rotate_on_aeoi);
+	state_bool(s, &p->read_isr);
+	state_bool(s, &p->poll);
+	state_bool(s, &p->special_mask);
+	state_bool(s, &p->nested);
+	state_check(s, !(p->base & 7) && p->icw_step <= 4 && p->lowest <= 7);
+}
+
+void pic_state(struct irqchip *chip, struct state *s)
+{
+	chip_state(&chip->pic[0], s);
+	chip_state(&chip->pic[1], s);
+	state_bool(s, &chip->pic_output);
+	if (s->loading)
+		(void)limen_extint(chip->board->vm, chip->pic_output);
+}
+
 int pic_init(struct irqchip *chip)
 {
 	int err;

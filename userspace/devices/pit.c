@@ -320,6 +320,51 @@ int pit_create(struct board *b, struct pit **out)
 	return 0;
 }
 
+static void channel_state(struct channel *c, struct state *s)
+{
+	state_u32(s, &c->count);
+	state_u64(s, &c->start);
+	state_u64(s, &c->frozen);
+	state_u8(s, &c->mode);
+	state_u8(s, &c->rw);
+	state_bool(s, &c->bcd);
+	state_bool(s, &c->gate);
+	state_bool(s, &c->loaded);
+	state_bool(s, &c->write_high);
+	state_bool(s, &c->read_high);
+	state_u8(s, &c->write_low);
+	state_bool(s, &c->count_latched);
+	state_bool(s, &c->status_latched);
+	state_u16(s, &c->latch);
+	state_u8(s, &c->status);
+	state_check(s, c->count >= 1 && c->count <= 65536 && c->mode <= 5 &&
+		    c->rw >= 1 && c->rw <= 3);
+	/* what load() sees to */
+	state_check(s, c->count > 1 || (c->mode != 2 && c->mode != 3));
+}
+
+void pit_hold(struct pit *dev)
+{
+	timer_hold(&dev->timer);
+}
+
+void pit_go(struct pit *dev)
+{
+	timer_go(&dev->timer);
+}
+
+void pit_state(struct pit *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	for (uint32_t i = 0; i < ARRAY_SIZE(dev->ch); i++)
+		channel_state(&dev->ch[i], s);
+	state_u8(s, &dev->port61);
+	irq_line_state(&dev->irq, s);
+	timer_state(&dev->timer, s);
+	state_check(s, !dev->timer.period || dev->timer.period >= MIN_PERIOD_NS);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void pit_destroy(struct pit *p)
 {
 	if (!p)

@@ -92,6 +92,13 @@ int reset_create(struct board *b, struct reset **out)
 	return 0;
 }
 
+void reset_state(struct reset *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_u8(s, &dev->cf9);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void reset_destroy(struct reset *r)
 {
 	if (!r)

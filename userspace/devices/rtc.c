@@ -308,6 +308,59 @@ int rtc_create(struct board *b, struct rtc **out)
 	return 0;
 }
 
+/* Saved by its own fields: struct tm is the C library's. */
+static void tm_state(struct tm *tm, struct state *s)
+{
+	int *const field[] = { &tm->tm_sec, &tm->tm_min, &tm->tm_hour, &tm->tm_mday,
+			       &tm->tm_mon, &tm->tm_year, &tm->tm_wday };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(field); i++) {
+		uint32_t v = *field[i];
+
+		state_u32(s, &v);
+		*field[i] = v;
+		/* far beyond what registers of two digits make, and no overflow */
+		state_check(s, *field[i] > -100000 && *field[i] < 100000);
+	}
+}
+
+void rtc_hold(struct rtc *dev)
+{
+	timer_hold(&dev->periodic);
+	timer_hold(&dev->second);
+}
+
+/* The clock follows the host's, which went on: the next second is another time off. */
+void rtc_go(struct rtc *dev)
+{
+	uint32_t ns;
+
+	timer_go(&dev->periodic);
+	now(dev, &ns);
+	if (dev->second.left)
+		dev->second.left = NS_PER_S - ns;
+	timer_go(&dev->second);
+}
+
+void rtc_state(struct rtc *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_u8(s, &dev->index);
+	state_bytes(s, dev->ram, sizeof(dev->ram));
+	state_i64(s, &dev->offset);
+	state_i64(s, &dev->seen);
+	tm_state(&dev->set, s);
+	/* 32 bits of years: gmtime() has an answer, and sums don't overflow */
+	state_check(s, dev->index <= 0x7f && dev->offset > -(1ll << 55) &&
+		    dev->offset < 1ll << 55);
+	irq_line_state(&dev->irq, s);
+	timer_state(&dev->periodic, s);
+	timer_state(&dev->second, s);
+	state_check(s, !dev->periodic.period || dev->periodic.period >= 100000);
+	state_check(s, !dev->second.period || dev->second.period == NS_PER_S);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void rtc_destroy(struct rtc *r)
 {
 	if (!r)

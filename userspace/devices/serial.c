@@ -261,6 +261,28 @@ int serial_create(struct board *b, struct chardev *chr, bool input,
 	return 0;
 }
 
+void serial_state(struct serial *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_u8(s, &dev->ier);
+	state_u8(s, &dev->fcr);
+	state_u8(s, &dev->lcr);
+	state_u8(s, &dev->mcr);
+	state_u8(s, &dev->scr);
+	state_u8(s, &dev->dll);
+	state_u8(s, &dev->dlm);
+	state_u8(s, &dev->msr_delta);
+	state_u8(s, &dev->overrun);
+	state_bool(s, &dev->thre_pending);
+	state_bytes(s, dev->fifo, sizeof(dev->fifo));
+	state_u32(s, &dev->head);
+	state_u32(s, &dev->count);
+	state_check(s, dev->head < FIFO_SIZE && dev->count <= FIFO_SIZE &&
+		    !(dev->overrun & ~LSR_OE));
+	irq_line_state(&dev->irq, s);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void serial_destroy(struct serial *s)
 {
 	if (!s)

@@ -127,6 +127,16 @@ int testdev_create(struct board *b, bool debugcon, struct testdev **out)
 	return 0;
 }
 
+void testdev_state(struct testdev *dev, struct state *s)
+{
+	pthread_mutex_lock(&dev->lock);
+	state_bytes(s, dev->echo, sizeof(dev->echo));
+	for (uint32_t i = 0; i < NR_GSI; i++)
+		irq_line_state(&dev->irq[i], s);
+	state_bytes(s, dev->iomem, sizeof(dev->iomem));
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void testdev_destroy(struct testdev *t)
 {
 	if (!t)

@@ -27,7 +27,7 @@
 #define VIRTIO_BASE		0xd0000000ull
 #define VIRTIO_STRIDE		0x1000
 #define VIRTIO_MAX_DEVICES	16
-#define VIRTIO_MAX_QUEUES	2
+#define VIRTIO_MAX_QUEUES	4
 #define VIRTQ_MAX		256	/* entries of a queue */
 #define VIRTQ_MAX_SEGS		(VIRTQ_MAX + 2)
 
@@ -35,6 +35,7 @@
 #define VIRTIO_TYPE_BLOCK		2
 #define VIRTIO_TYPE_CONSOLE	3
 #define VIRTIO_TYPE_RNG		4
+#define VIRTIO_TYPE_BALLOON	5
 
 #define VIRTIO_FEAT_INDIRECT	(1ull << 28)
 #define VIRTIO_FEAT_EVENT_IDX	(1ull << 29)
@@ -67,6 +68,7 @@ struct virtq_chain {
 	uint64_t len_out, len_in;
 	struct iovec out[VIRTQ_MAX_SEGS];
 	struct iovec in[VIRTQ_MAX_SEGS];
+	uint64_t in_gpa[VIRTQ_MAX_SEGS];	/* where @in is in the guest */
 };
 
 struct virtio_ops {
@@ -76,6 +78,11 @@ struct virtio_ops {
 	void (*notify)(struct virtio_dev *dev, uint32_t queue);	/* I/O thread */
 	void (*started)(struct virtio_dev *dev);	/* DRIVER_OK */
 	void (*reset)(struct virtio_dev *dev);	/* may drop the lock to wait */
+	/* a store to the configuration space; @size bytes of @v, in it as a whole */
+	void (*config_write)(struct virtio_dev *dev, uint64_t at, uint32_t size,
+			     uint32_t v);
+	void (*drain)(struct virtio_dev *dev);	/* wait for what is under way */
+	void (*state)(struct virtio_dev *dev, struct state *s);
 };
 
 struct virtio_dev {
@@ -96,6 +103,7 @@ struct virtio_dev {
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool stop;
+	bool paused;			/* queues look empty */
 	_Atomic uint64_t kicks;		/* signals that the thread took */
 	_Atomic uint64_t notify_exits;	/* notifications that were an exit */
 };
@@ -107,9 +115,18 @@ int virtio_init(struct virtio_dev *dev, struct board *b, uint32_t index,
 		const void *config, uint32_t config_len);
 void virtio_fini(struct virtio_dev *dev);
 bool virtio_is_live(const struct virtio_dev *dev);
+/*
+ * virtio_state.c. With no vCPU running: let what is under way come to its end and take
+ * nothing new, until virtio_go(). The state is saved and loaded in between.
+ */
+void virtio_hold(struct virtio_dev *dev);
+void virtio_go(struct virtio_dev *dev);
+void virtio_state(struct virtio_dev *dev, struct state *s);
 /* the guest broke the rules */
 void virtio_broken(struct virtio_dev *dev);
 void virtio_interrupt(struct virtio_dev *dev);
+/* with the lock: the driver shall read the configuration space anew */
+void virtio_config_changed(struct virtio_dev *dev);
 
 /* virtio_io.c. Threads: @fn is the type's own, or virtio_io_thread */
 int virtio_io_init(struct virtio_dev *dev);
@@ -125,6 +142,8 @@ uint64_t virtio_take_fd(int fd);
 /* virtqueue.c; 1 with a chain, 0 if the queue is empty (or not live), -1 if the
  * device is broken now */
 int virtq_start(struct virtio_dev *dev, struct virtq *vq);
+/* the same for a queue that has run elsewhere: its indices stay */
+int virtq_map(struct virtio_dev *dev, struct virtq *vq);
 int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 	      struct virtq_chain *chain);
 /* return a chain of which @written bytes were written */
@@ -144,6 +163,25 @@ struct virtio_dev *virtio_console_create(struct board *b, uint32_t index,
 void virtio_console_destroy(struct virtio_dev *dev);
 struct virtio_dev *virtio_rng_create(struct board *b, uint32_t index);
 void virtio_rng_destroy(struct virtio_dev *dev);
+
+/* statistics of the guest, by the tags of virtio 1.2, "Memory Statistics Tags" */
+#define BALLOON_NR_STATS	10
+
+struct balloon_info {
+	uint64_t target, actual;	/* bytes in the balloon: wanted, and there */
+	uint64_t discarded;		/* bytes that went back to the host, in all */
+	uint64_t reported;		/* bytes that were reported as free, in all */
+	uint32_t stats;			/* bit n: @stat[n] is known */
+	uint64_t stat[BALLOON_NR_STATS];
+};
+
+struct virtio_dev *virtio_balloon_create(struct board *b, uint32_t index);
+void virtio_balloon_destroy(struct virtio_dev *dev);
+/* what the guest shall give up; from any thread */
+void virtio_balloon_set(struct virtio_dev *dev, uint64_t bytes);
+/* what is known, and ask the guest for new statistics; from any thread */
+void virtio_balloon_query(struct virtio_dev *dev, struct balloon_info *info);
+
 /* @fd is the device's from here on; -errno in *@err */
 struct virtio_dev *virtio_blk_create(struct board *b, uint32_t index, int fd,
 				     bool read_only, int *err);

@@ -138,7 +138,7 @@ static void blk_notify(struct virtio_dev *dev, uint32_t queue)
 	}
 }
 
-/* A reset is done when no buffer is in use any more. */
+/* A reset, and a stop, is done when no buffer is in use any more. */
 static void blk_reset(struct virtio_dev *dev)
 {
 	struct blk *b = (struct blk *)dev;
@@ -147,11 +147,23 @@ static void blk_reset(struct virtio_dev *dev)
 		pthread_cond_wait(&b->idle, &dev->lock);
 }
 
+/* The file itself is not saved: only that it is the same kind of disk is sure. */
+static void blk_state(struct virtio_dev *dev, struct state *s)
+{
+	struct blk *b = (struct blk *)dev;
+
+	state_same(s, b->size);
+	state_same(s, b->read_only);
+	state_bytes(s, b->id, sizeof(b->id));
+}
+
 static const struct virtio_ops blk_ops = {
 	.id = VIRTIO_TYPE_BLOCK,
 	.nr_queues = 1,
 	.notify = blk_notify,
 	.reset = blk_reset,
+	.drain = blk_reset,
+	.state = blk_state,
 };
 
 static int file_size(int fd, uint64_t *size)

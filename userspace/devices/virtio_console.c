@@ -80,11 +80,22 @@ static void console_input(void *opaque, const uint8_t *buf, size_t len)
 	pthread_mutex_unlock(&c->dev.lock);
 }
 
+/* A buffer that waits for input goes back into its queue: nobody has seen it gone. */
+static void console_drain(struct virtio_dev *dev)
+{
+	struct console *c = (struct console *)dev;
+
+	if (c->have_rx)
+		dev->vq[RECEIVE].last_avail--;
+	c->have_rx = false;
+}
+
 static const struct virtio_ops console_ops = {
 	.id = VIRTIO_TYPE_CONSOLE,
 	.nr_queues = 2,
 	.notify = console_notify,
 	.reset = console_reset,
+	.drain = console_drain,
 };
 
 struct virtio_dev *virtio_console_create(struct board *b, uint32_t index,

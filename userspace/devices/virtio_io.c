@@ -73,7 +73,7 @@ static void serve(struct virtio_dev *dev, uint32_t queue)
 		return;
 	pthread_mutex_lock(&dev->lock);
 	dev->kicks += n;
-	if (virtio_is_live(dev) && dev->ops->notify)
+	if (virtio_is_live(dev) && !dev->paused && dev->ops->notify)
 		dev->ops->notify(dev, queue);
 	pthread_mutex_unlock(&dev->lock);
 }

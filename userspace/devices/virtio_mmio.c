@@ -38,6 +38,13 @@ void virtio_broken(struct virtio_dev *dev)
 	set_interrupts(dev, dev->interrupts | VIRTIO_MMIO_INT_CONFIG);
 }
 
+void virtio_config_changed(struct virtio_dev *dev)
+{
+	dev->generation++;
+	if (virtio_is_live(dev))
+		set_interrupts(dev, dev->interrupts | VIRTIO_MMIO_INT_CONFIG);
+}
+
 static void reset(struct virtio_dev *dev)
 {
 	/* Not live from here on: a thread that is in the middle of a request
@@ -83,6 +90,13 @@ static uint32_t config_read(const struct virtio_dev *dev, uint64_t at,
 		memcpy(&v, (const uint8_t *)dev->config + at,
 		       size < dev->config_len - at ? size : dev->config_len - at);
 	return v;
+}
+
+static void config_write(struct virtio_dev *dev, uint64_t at, uint32_t size,
+			 uint32_t v)
+{
+	if (dev->ops->config_write && at + size <= dev->config_len)
+		dev->ops->config_write(dev, at, size, v);
 }
 
 static struct virtq *selected(struct virtio_dev *dev)
@@ -206,8 +220,10 @@ static void mmio_access(void *opaque, struct limen_access *a)
 	struct virtio_dev *dev = opaque;
 
 	if (a->addr >= VIRTIO_MMIO_CONFIG) {
-		/* no device type here has a writable field */
-		if (!a->write)
+		if (a->write)
+			config_write(dev, a->addr - VIRTIO_MMIO_CONFIG, a->size,
+				     a->data);
+		else
 			a->data = config_read(dev, a->addr - VIRTIO_MMIO_CONFIG,
 					      a->size);
 		return;

@@ -70,7 +70,8 @@ static void flush_receive(struct nic *nic)
 		nic->head = (nic->head + 1) % QUEUE_LEN;
 		nic->count--;
 	}
-	virtq_signal(&nic->dev, vq);
+	if (!nic->dev.paused)
+		virtq_signal(&nic->dev, vq);
 	pthread_mutex_unlock(&nic->dev.lock);
 }
 
@@ -92,7 +93,8 @@ static void flush_transmit(struct nic *nic)
 					 sizeof(frame));
 			virtq_push(&nic->dev, vq, c->head, 0);
 		}
-		virtq_signal(&nic->dev, vq);
+		if (!nic->dev.paused)
+			virtq_signal(&nic->dev, vq);
 		pthread_mutex_unlock(&nic->dev.lock);
 		/* the backend may call net_receive(): without the lock */
 		if (len)
@@ -130,9 +132,18 @@ static void *nic_thread(void *opaque)
 	return NULL;
 }
 
+/* Frames that wait for the guest are left behind: a wire may lose them. */
+static void nic_state(struct virtio_dev *dev, struct state *s)
+{
+	struct nic *nic = (struct nic *)dev;
+
+	state_bytes(s, nic->config.mac, sizeof(nic->config.mac));
+}
+
 static const struct virtio_ops nic_ops = {
 	.id = VIRTIO_TYPE_NET,
 	.nr_queues = 2,
+	.state = nic_state,
 };
 
 /* locally administered, unicast; random so that two guests on one tap bridge

@@ -21,7 +21,7 @@ static void store16(__virtio16 *p, uint16_t v)
 	__atomic_store_n(p, htole16(v), __ATOMIC_RELEASE);
 }
 
-int virtq_start(struct virtio_dev *dev, struct virtq *vq)
+int virtq_map(struct virtio_dev *dev, struct virtq *vq)
 {
 	struct limen_vm *vm = dev->board->vm;
 	uint64_t n = vq->num;
@@ -33,7 +33,12 @@ int virtq_start(struct virtio_dev *dev, struct virtq *vq)
 	vq->desc = limen_gpa_ptr(vm, vq->desc_gpa, 16 * n, false);
 	vq->avail = limen_gpa_ptr(vm, vq->avail_gpa, 4 + 2 * n + 2, false);
 	vq->used = limen_gpa_ptr(vm, vq->used_gpa, 4 + 8 * n + 2, true);
-	if (!vq->desc || !vq->avail || !vq->used)
+	return vq->desc && vq->avail && vq->used ? 0 : -1;
+}
+
+int virtq_start(struct virtio_dev *dev, struct virtq *vq)
+{
+	if (virtq_map(dev, vq))
 		return -1;
 	vq->last_avail = 0;
 	vq->used_idx = 0;
@@ -56,6 +61,8 @@ static int add_segment(struct virtio_dev *dev, struct virtq_chain *c,
 	p = limen_gpa_ptr(dev->board->vm, le64toh(d->addr), len, in);
 	if (!p)
 		return -1;
+	if (in)
+		c->in_gpa[*count] = le64toh(d->addr);
 	(in ? c->in : c->out)[(*count)++] = (struct iovec){ p, len };
 	*(in ? &c->len_in : &c->len_out) += len;
 	return 0;
@@ -108,7 +115,7 @@ int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 	bool event = dev->accepted & VIRTIO_FEAT_EVENT_IDX;
 	uint16_t idx, head;
 
-	if (!virtio_is_live(dev) || !vq->ready)
+	if (!virtio_is_live(dev) || !vq->ready || dev->paused)
 		return 0;
 	idx = load16(&vq->avail->idx);
 	if (idx == vq->last_avail && event) {

@@ -129,6 +129,57 @@ void limen_vm_destroy(struct limen_vm *vm);
 int limen_ram_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 		  uint32_t flags, void **hva);
 
+/**
+ * struct limen_ram - what is behind guest memory
+ * @fd:        a memfd or a file, shared with whoever else maps it; -1: anonymous
+ *             memory. It may be closed after the call.
+ * @node:      NUMA node that all pages come from, -1: any. Of a file on a disk the
+ *             kernel does not keep to it.
+ * @offset:    of the first byte in @fd
+ * @prealloc:  allocate all of it now rather than when it is touched
+ * @mergeable: the host may share equal pages (KSM); anonymous memory only
+ * @why:       out: why the call failed, or ""
+ */
+struct limen_ram {
+	int fd;
+	int node;
+	uint64_t offset;
+	bool prealloc;
+	bool mergeable;
+	char why[128];
+};
+
+/**
+ * limen_ram_add_backed() - as limen_ram_add(), on memory of the caller's choice
+ * @gpa: @len: and @ram->offset: multiples of the page size behind them, which for
+ *       huge pages is theirs
+ *
+ * Return: 0; -EINVAL for a wrong multiple, a node that is not there, or @mergeable
+ * with a file; -ENOMEM for no memory, or no huge pages; -ENOSYS without NUMA;
+ * -EOPNOTSUPP without KSM.
+ */
+int limen_ram_add_backed(struct limen_vm *vm, uint64_t gpa, uint64_t len,
+			 uint32_t flags, struct limen_ram *ram, void **hva);
+
+/**
+ * limen_ram_memfd() - a memfd for &limen_ram.fd
+ * @huge: on huge pages, of the host's default size
+ *
+ * Return: the descriptor; -ENOSYS if the kernel has no huge pages.
+ */
+int limen_ram_memfd(uint64_t len, bool huge);
+
+/**
+ * limen_gpa_discard() - give memory that limen_ram_add() mapped back to the host
+ *
+ * What the pages held is lost: they read as zeros. Parts of a page of the host are
+ * left as they are. The guest may run.
+ *
+ * Return: 0; -EFAULT unless [@gpa, @gpa + @len) is in one range, -EOPNOTSUPP if the
+ * caller mapped it or the file can't have holes.
+ */
+int limen_gpa_discard(struct limen_vm *vm, uint64_t gpa, uint64_t len);
+
 /** limen_map() - LIMEN_MAP; @hva stays the caller's */
 int limen_map(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
 	      void *hva);
@@ -246,6 +297,14 @@ int limen_state_set(struct limen_vcpu *vcpu, uint32_t cls, const void *data,
 /** limen_state_set_many() - several classes, atomically */
 int limen_state_set_many(struct limen_vcpu *vcpu,
 			 const struct limen_state_item *items, uint32_t count);
+
+/**
+ * limen_msr_list() - the MSRs of LIMEN_CLASS_MSRS; a guest may lack some
+ * @index: room for *@count; @count: in: room, out: how many there are
+ *
+ * Return: 0; -ENOSPC if there are more than there is room for.
+ */
+int limen_msr_list(struct limen *l, uint32_t *index, uint32_t *count);
 
 #define LIMEN_STATE_FUNCS(name, type, cls)				\
 static inline int limen_get_##name(struct limen_vcpu *v, type *s)	\
@@ -402,6 +461,20 @@ struct limen_handlers {
  */
 int limen_vcpu_loop(struct limen_vcpu *vcpu, struct limen_bus *bus,
 		    const struct limen_handlers *h);
+
+/**
+ * limen_vcpu_settle() - bring a vCPU to where its state classes are whole
+ *
+ * Called in the vCPU's thread, outside of limen_vcpu_loop() or from its @kicked handler.
+ * What waits is completed: exits by @h and @bus, and what other vCPUs have asked of this
+ * one (INIT, SIPI). The guest does not run. For a whole VM: let all its vCPUs settle, wait
+ * until all have, and let all settle once more, since the first may have been
+ * asked for something by the last.
+ *
+ * Return: as limen_vcpu_loop(); 0 is success.
+ */
+int limen_vcpu_settle(struct limen_vcpu *vcpu, struct limen_bus *bus,
+		      const struct limen_handlers *h);
 
 #ifdef __cplusplus
 }

@@ -31,12 +31,20 @@ struct limen {
 	struct limen_info info;
 };
 
+/* Who mapped it, and so how its pages are given back */
+enum mem_kind {
+	MEM_CALLERS,	/* by limen_map(): not ours to unmap or discard */
+	MEM_ANON,
+	MEM_FILE,	/* shared with a memfd or a file */
+};
+
 struct limen_mem_range {
 	uint64_t gpa;
 	uint64_t len;
 	uint8_t *hva;
 	uint32_t flags;
-	bool ours;	/* mapped by limen_ram_add() */
+	enum mem_kind kind;
+	uint64_t page;		/* of the host, bytes */
 };
 
 struct limen_vm {
@@ -46,6 +54,10 @@ struct limen_vm {
 	uint32_t nr_ranges;
 	struct limen_mem_range range[LIMEN_MAX_RANGES];
 };
+
+/* LIMEN_MAP, and the table of ranges */
+int vm_range_add(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
+		 void *hva, enum mem_kind kind, uint64_t page);
 
 struct limen_vcpu {
 	int fd;

@@ -91,6 +91,45 @@ static int handle_exit(struct limen_vcpu *vcpu, struct limen_bus *bus,
 	}
 }
 
+/* one LIMEN_RUN and what it asks for: see handle_exit() */
+static int run_once(struct limen_vcpu *vcpu, struct limen_bus *bus,
+		    const struct limen_handlers *h)
+{
+	int ret;
+
+	do {
+		ret = limen_vcpu_run(vcpu);
+	} while (ret == -EINTR);
+	if (ret < 0 || vcpu->run->exit == LIMEN_EXIT_KICKED)
+		return ret;
+	return handle_exit(vcpu, bus, h);
+}
+
+int limen_vcpu_settle(struct limen_vcpu *vcpu, struct limen_bus *bus,
+		      const struct limen_handlers *h)
+{
+	static const struct limen_handlers none;
+	int ret = 0;
+
+	if (!h)
+		h = &none;
+	/* A kicked run takes the requests of others, and does not enter the guest. */
+	do {
+		if (!ret)
+			ret = limen_vcpu_kick(vcpu);
+		if (!ret)
+			ret = run_once(vcpu, bus, h);
+	} while (!ret && vcpu->run->exit != LIMEN_EXIT_KICKED);
+	vcpu->run->flags = LIMEN_RUN_STOP;
+	while (!ret) {
+		ret = run_once(vcpu, bus, h);
+		if (vcpu->run->exit == LIMEN_EXIT_CONSISTENT)
+			break;
+	}
+	vcpu->run->flags = 0;
+	return ret;
+}
+
 int limen_vcpu_loop(struct limen_vcpu *vcpu, struct limen_bus *bus,
 		    const struct limen_handlers *h)
 {

@@ -113,6 +113,17 @@ int limen_state_set_many(struct limen_vcpu *vcpu,
 	return state_call(vcpu, LIMEN_STATE_SET, items, count);
 }
 
+int limen_msr_list(struct limen *l, uint32_t *index, uint32_t *count)
+{
+	struct limen_msr_list arg = {
+		.size = sizeof(arg), .count = *count, .indices = (uintptr_t)index,
+	};
+	int err = limen_call(l->fd, LIMEN_MSR_LIST, &arg);
+
+	*count = arg.count;
+	return err;
+}
+
 int limen_translate(struct limen_vcpu *vcpu, uint64_t gva, uint32_t access,
 		    struct limen_translate *t)
 {

@@ -154,14 +154,14 @@ void limen_vm_destroy(struct limen_vm *vm)
 		return;
 	limen_sys.close(vm->fd);
 	for (uint32_t i = 0; i < vm->nr_ranges; i++)
-		if (vm->range[i].ours)
+		if (vm->range[i].kind != MEM_CALLERS)
 			munmap(vm->range[i].hva, vm->range[i].len);
 	pthread_rwlock_destroy(&vm->lock);
 	free(vm);
 }
 
-static int range_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
-		     uint32_t flags, void *hva, bool ours)
+int vm_range_add(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
+		 void *hva, enum mem_kind kind, uint64_t page)
 {
 	struct limen_range arg = {
 		.size = sizeof(arg), .flags = flags, .gpa = gpa, .len = len,
@@ -175,7 +175,7 @@ static int range_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 	if (!err)
 		vm->range[vm->nr_ranges++] = (struct limen_mem_range){
 			.gpa = gpa, .len = len, .hva = hva, .flags = flags,
-			.ours = ours,
+			.kind = kind, .page = page,
 		};
 	pthread_rwlock_unlock(&vm->lock);
 	return err;
@@ -184,54 +184,7 @@ static int range_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
 int limen_map(struct limen_vm *vm, uint64_t gpa, uint64_t len, uint32_t flags,
 	      void *hva)
 {
-	return range_add(vm, gpa, len, flags, hva, false);
-}
-
-/*
- * Memory whose address is congruent to @gpa modulo 2 MiB: only then can a large page
- * of the host become a large page of the guest.
- */
-static void *ram_alloc(uint64_t gpa, uint64_t len)
-{
-	const uint64_t large = 2ull << 20;
-	uint64_t total = len + large, skip;
-	char *p;
-
-	if (total < len)
-		return MAP_FAILED;
-	p = mmap(NULL, total, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return p;
-	skip = (gpa - (uintptr_t)p) % large;
-	if (skip)
-		munmap(p, skip);
-	if (skip < large)
-		munmap(p + skip + len, large - skip);
-	return p + skip;
-}
-
-int limen_ram_add(struct limen_vm *vm, uint64_t gpa, uint64_t len,
-		  uint32_t flags, void **hva)
-{
-	void *p;
-	int err;
-
-	if (!len || (len | gpa) % LIMEN_PAGE_SIZE)
-		return -EINVAL;
-	p = ram_alloc(gpa, len);
-	if (p == MAP_FAILED)
-		return -ENOMEM;
-	/* Second-level tables profit from large pages; a refusal costs speed only. */
-	(void)madvise(p, len, MADV_HUGEPAGE);
-	err = range_add(vm, gpa, len, flags, p, true);
-	if (err) {
-		munmap(p, len);
-		return err;
-	}
-	if (hva)
-		*hva = p;
-	return 0;
+	return vm_range_add(vm, gpa, len, flags, hva, MEM_CALLERS, LIMEN_PAGE_SIZE);
 }
 
 /* the range that is exactly [gpa, gpa + len); with the lock held */
@@ -255,7 +208,7 @@ int limen_unmap(struct limen_vm *vm, uint64_t gpa, uint64_t len)
 	if (r)
 		err = limen_call(vm->fd, LIMEN_UNMAP, &arg);
 	if (!err) {
-		if (r->ours)
+		if (r->kind != MEM_CALLERS)
 			munmap(r->hva, r->len);
 		*r = vm->range[--vm->nr_ranges];
 	}

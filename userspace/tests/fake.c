@@ -10,6 +10,7 @@
 #define RUN_SIZE	4096
 
 struct fake fake;
+uint32_t fake_tsc_khz = 2000000;
 
 static int fake_fd(void)
 {
@@ -53,9 +54,37 @@ static void *class_of(uint32_t cls, uint32_t *len)
 	case LIMEN_CLASS_REGS: *len = sizeof(fake.regs); return &fake.regs;
 	case LIMEN_CLASS_SREGS: *len = sizeof(fake.sregs); return &fake.sregs;
 	case LIMEN_CLASS_EVENTS: *len = sizeof(fake.events); return &fake.events;
+	case LIMEN_CLASS_DEBUG: *len = sizeof(fake.debug); return &fake.debug;
+	case LIMEN_CLASS_APIC: *len = sizeof(fake.apic); return &fake.apic;
+	case LIMEN_CLASS_TIME: *len = sizeof(fake.time); return &fake.time;
 	case LIMEN_CLASS_XSAVE: *len = sizeof(fake.xsave); return fake.xsave;
 	}
 	return NULL;
+}
+
+#define NR_MSRS		(ARRAY_SIZE(fake.msr) - 1)
+
+static int fake_msrs(struct limen_msr *m, uint32_t len, bool set)
+{
+	for (uint32_t i = 0; i < len / sizeof(*m); i++) {
+		if (m[i].index >= NR_MSRS) {
+			errno = EINVAL;
+			return -1;
+		}
+		if (set)
+			fake.msr[m[i].index] = m[i];
+		else
+			m[i].value = fake.msr[m[i].index].value;
+	}
+	return 0;
+}
+
+static int fake_msr_list(struct limen_msr_list *l)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(fake.msr); i++)
+		((uint32_t *)(uintptr_t)l->indices)[i] = i;
+	l->count = ARRAY_SIZE(fake.msr);
+	return 0;
 }
 
 static int fake_state(const struct limen_state *s, bool set)
@@ -67,6 +96,11 @@ static int fake_state(const struct limen_state *s, bool set)
 		void *state = class_of(item[i].cls, &len);
 		void *data = (void *)(uintptr_t)item[i].data;
 
+		if (item[i].cls == LIMEN_CLASS_MSRS) {
+			if (fake_msrs(data, item[i].len, set))
+				return -1;
+			continue;
+		}
 		if (!state || item[i].len != len) {
 			errno = EINVAL;
 			return -1;
@@ -174,6 +208,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case LIMEN_INFO:
 		info->abi = LIMEN_ABI;
 		info->run_size = RUN_SIZE;
+		info->tsc_khz = fake_tsc_khz;
 		info->xsave_size = FAKE_XSAVE_SIZE;
 		return 0;
 	case LIMEN_VM_CREATE:
@@ -205,7 +240,10 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		return 0;
 	case LIMEN_KICK:
 		fake.kicks++;
+		fake.kicked = true;
 		return 0;
+	case LIMEN_MSR_LIST: return fake_msr_list(arg);
+	case LIMEN_CPUID_SET:
 	case LIMEN_HALT_POLL:
 	case LIMEN_MAP:
 	case LIMEN_UNMAP:
@@ -230,16 +268,21 @@ static void rig_end(struct board *b, enum board_end why, uint32_t code)
 	r->end_code = code;
 }
 
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	limen_sys = (struct limen_sys){
+		fake_open, fake_ioctl, fake_map, fake_close, fake_map_ro,
+	};
+}
+
 void rig_init(struct rig *r)
 {
 	const uint32_t rwx = LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC;
 	void *ram;
 
-	memset(&fake, 0, sizeof(fake));
+	fake_reset();
 	memset(r, 0, sizeof(*r));
-	limen_sys = (struct limen_sys){
-		fake_open, fake_ioctl, fake_map, fake_close, fake_map_ro,
-	};
 	if (limen_open(NULL, &r->dev) || limen_vm_create(r->dev, &r->vm) ||
 	    limen_ram_add(r->vm, 0, FAKE_RAM, rwx, &ram) ||
 	    limen_vcpu_create(r->vm, 0, &r->vcpu) || limen_bus_create(&r->bus) ||

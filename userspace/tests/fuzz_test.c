@@ -125,7 +125,7 @@ struct all {
 	struct debug_ports *debug;
 	struct fw_cfg *fw_cfg;
 	struct testdev *testdev;
-	struct virtio_dev *blk, *rng, *con, *net;
+	struct virtio_dev *blk, *rng, *con, *net, *balloon;
 };
 
 static void all_create(struct rig *r, struct all *a)
@@ -146,11 +146,13 @@ static void all_create(struct rig *r, struct all *a)
 	a->rng = virtio_rng_create(&r->board, 1);
 	a->con = virtio_console_create(&r->board, 2, &a->chr);
 	a->net = virtio_net_create(&r->board, 3, net_user_create(&err), &err);
+	a->balloon = virtio_balloon_create(&r->board, 4);
 	EXPECT_EQ(err, 0);
 }
 
 static void all_destroy(struct rig *r, struct all *a)
 {
+	virtio_balloon_destroy(a->balloon);
 	virtio_net_destroy(a->net);
 	virtio_console_destroy(a->con);
 	virtio_rng_destroy(a->rng);
@@ -204,11 +206,12 @@ static void bring_up(struct rig *r, uint64_t base)
 	mmio_write(r, base + 0x70, 4, 0);
 	mmio_write(r, base + 0x70, 4, 3);
 	mmio_write(r, base + 0x24, 4, 0);
-	mmio_write(r, base + 0x20, 4, (rnd() & 1) << 28 | (rnd() & 1) << 29);
+	mmio_write(r, base + 0x20, 4, (rnd() & 1) << 28 | (rnd() & 1) << 29 |
+		   (rnd() & 0x22));
 	mmio_write(r, base + 0x24, 4, 1);
 	mmio_write(r, base + 0x20, 4, 1);
 	mmio_write(r, base + 0x70, 4, 0xb);
-	for (uint32_t q = 0; q < 2; q++) {
+	for (uint32_t q = 0; q < 4; q++) {
 		mmio_write(r, base + 0x30, 4, q);
 		mmio_write(r, base + 0x38, 4, 1 << rnd() % 9);
 		mmio_write(r, base + 0x80, 4, 0x10000 + q * 0x8000);
@@ -222,7 +225,7 @@ static void bring_up(struct rig *r, uint64_t base)
 /* descriptors that are nearly right, so the walk gets somewhere */
 static void scramble(struct rig *r)
 {
-	for (uint32_t q = 0; q < 2; q++) {
+	for (uint32_t q = 0; q < 4; q++) {
 		uint8_t *desc = r->ram + 0x10000 + q * 0x8000;
 
 		for (uint32_t i = 0; i < 256; i++) {
@@ -258,15 +261,16 @@ TEST(fuzz_virtio)
 
 	all_create(&r, &a);
 	for (uint32_t i = 0; i < rounds(1500); i++) {
-		uint64_t base = VIRTIO_BASE + rnd() % 4 * VIRTIO_STRIDE;
+		uint64_t base = VIRTIO_BASE + rnd() % 5 * VIRTIO_STRIDE;
 		uint16_t idx = rnd() % 8;
 
 		scramble(&r);
 		bring_up(&r, base);
-		__atomic_store_n((uint16_t *)(r.ram + 0x12002), idx, __ATOMIC_RELEASE);
-		__atomic_store_n((uint16_t *)(r.ram + 0x1a002), idx, __ATOMIC_RELEASE);
-		mmio_write(&r, base + 0x50, 4, 0);
-		mmio_write(&r, base + 0x50, 4, 1);
+		for (uint32_t q = 0; q < 4; q++) {
+			__atomic_store_n((uint16_t *)(r.ram + 0x12002 + q * 0x8000), idx,
+					 __ATOMIC_RELEASE);
+			mmio_write(&r, base + 0x50, 4, q);
+		}
 		for (uint32_t j = rnd() % 16; j; j--) {
 			uint64_t data = plausible();
 

@@ -56,6 +56,10 @@ struct fake {
 	struct limen_regs regs;
 	struct limen_sregs sregs;
 	struct limen_events events;
+	struct limen_debugregs debug;
+	struct limen_apic apic;
+	struct limen_time time;
+	struct limen_msr msr[4];	/* the last one is listed, but not had */
 	uint8_t xsave[FAKE_XSAVE_SIZE];
 	struct fake_page page[8];	/* others are identical */
 	uint32_t nr_pages;
@@ -65,6 +69,7 @@ struct fake {
 	uint32_t msi_data, extint;
 	uint32_t apic_offset, apic_value, apic_writes;
 	uint32_t kicks;
+	_Atomic bool kicked;	/* not yet seen by a run */
 	bool no_eventfds;	/* an older module: ENOTTY */
 	struct limen_irqfd irqfd;	/* the last one assigned or updated */
 	uint32_t irqfds, irqfd_updates, irqfd_deassigns;
@@ -93,6 +98,9 @@ struct rig {
 	uint32_t end_code;
 };
 
+/* an empty fake kernel under the library; rig_init() does it too */
+void fake_reset(void);
+extern uint32_t fake_tsc_khz;	/* stays */
 void rig_init(struct rig *r);
 void rig_fini(struct rig *r);
 

@@ -656,3 +656,133 @@ TEST(virtio_net_user_answers_dhcp)
 	virtio_net_destroy(v.dev);
 	vrig_fini(&v);
 }
+
+/* ---- balloon ------------------------------------------------------------------- */
+
+#define FEAT_STATS	(1u << 1)
+#define FEAT_REPORTING	(1u << 5)
+#define VICTIM		0x80000u	/* a page that is given up */
+
+static void balloon_init(struct vrig *v, uint32_t queues, uint32_t features)
+{
+	vrig_init(v);
+	v->dev = virtio_balloon_create(&v->r.board, 0);
+	bring_up(v, queues, features);
+	memset(v->r.ram + VICTIM - 4096, 0x5a, 6 * 4096);
+}
+
+static uint8_t page_byte(struct vrig *v, uint32_t page)
+{
+	return v->r.ram[VICTIM + page * 4096];
+}
+
+TEST(balloon_gives_inflated_pages_back)
+{
+	const uint32_t pfn[] = { (VICTIM >> 12) + 1, (VICTIM >> 12) + 2, VICTIM >> 12,
+				 0xfffffff0 };
+	struct balloon_info info;
+	struct vrig v;
+
+	balloon_init(&v, 2, 0);
+	memcpy(v.r.ram + BUF, pfn, sizeof(pfn));
+	desc(&v, 0, 0, BUF, sizeof(pfn), 0, 0);
+	offer(&v, 0, 0);
+	EXPECT_TRUE(wait_used(&v, 0, 1));
+	EXPECT_EQ(page_byte(&v, -1), 0x5a);
+	EXPECT_EQ(page_byte(&v, 0), 0);
+	EXPECT_EQ(page_byte(&v, 1), 0);
+	EXPECT_EQ(page_byte(&v, 2), 0);
+	EXPECT_EQ(page_byte(&v, 3), 0x5a);
+	/* a page that isn't there is nobody's loss */
+	virtio_balloon_query(v.dev, &info);
+	EXPECT_EQ(info.discarded, 3 * 4096);
+	/* deflating is answered and changes nothing */
+	v.r.ram[VICTIM] = 7;
+	desc(&v, 1, 0, BUF, sizeof(pfn), 0, 0);
+	offer(&v, 1, 0);
+	EXPECT_TRUE(wait_used(&v, 1, 1));
+	EXPECT_EQ(page_byte(&v, 0), 7);
+	virtio_balloon_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+TEST(balloon_target_is_a_configuration_change)
+{
+	struct balloon_info info;
+	struct vrig v;
+	uint32_t generation;
+
+	balloon_init(&v, 2, 0);
+	generation = get(&v, VIRTIO_MMIO_CONFIG_GENERATION);
+	virtio_balloon_set(v.dev, 3 << 20);
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_CONFIG), 768);
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	EXPECT_EQ(get(&v, VIRTIO_MMIO_CONFIG_GENERATION), generation + 1);
+	set(&v, VIRTIO_MMIO_CONFIG + 4, 512);
+	set(&v, VIRTIO_MMIO_CONFIG, 1);		/* not the driver's */
+	virtio_balloon_query(v.dev, &info);
+	EXPECT_EQ(info.target, 3 << 20);
+	EXPECT_EQ(info.actual, 2 << 20);
+	virtio_balloon_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+/* without statistics the reporting queue takes their number */
+static void report_pages(uint32_t queue, uint32_t features)
+{
+	struct balloon_info info;
+	struct vrig v;
+
+	balloon_init(&v, queue + 1, features);
+	desc(&v, queue, 0, VICTIM, 4096, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 1);
+	desc(&v, queue, 1, VICTIM + 2 * 4096, 8192, VRING_DESC_F_WRITE, 0);
+	offer(&v, queue, 0);
+	EXPECT_TRUE(wait_used(&v, queue, 1));
+	EXPECT_EQ(page_byte(&v, 0), 0);
+	EXPECT_EQ(page_byte(&v, 1), 0x5a);
+	EXPECT_EQ(page_byte(&v, 2), 0);
+	EXPECT_EQ(page_byte(&v, 3), 0);
+	EXPECT_EQ(page_byte(&v, 4), 0x5a);
+	virtio_balloon_query(v.dev, &info);
+	EXPECT_EQ(info.reported, 3 * 4096);
+	virtio_balloon_destroy(v.dev);
+	vrig_fini(&v);
+}
+
+TEST(balloon_gives_reported_pages_back)
+{
+	report_pages(3, FEAT_STATS | FEAT_REPORTING);
+	report_pages(2, FEAT_REPORTING);
+}
+
+TEST(balloon_statistics_are_asked_for_anew)
+{
+	const uint8_t stat[] = { 4, 0, 1, 2, 0, 0, 0, 0, 0, 0,		/* free */
+				 99, 0, 1, 0, 0, 0, 0, 0, 0, 0,		/* unknown */
+				 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 7 };	/* total */
+	struct balloon_info info = { 0 };
+	struct vrig v;
+
+	balloon_init(&v, 3, FEAT_STATS);
+	memcpy(v.r.ram + BUF, stat, sizeof(stat));
+	desc(&v, 2, 0, BUF, sizeof(stat), 0, 0);
+	/* as Linux does it: the only notification comes before DRIVER_OK */
+	set(&v, VIRTIO_MMIO_STATUS, 0xb);
+	offer(&v, 2, 0);
+	usleep(2000);
+	set(&v, VIRTIO_MMIO_STATUS, OK_STATUS);
+	for (int i = 0; i < 30000 && !info.stats; i++) {
+		if (i)
+			usleep(1000);
+		virtio_balloon_query(v.dev, &info);
+	}
+	EXPECT_EQ(info.stats, 1 << 4 | 1 << 5);
+	EXPECT_EQ(info.stat[4], 0x201);
+	EXPECT_EQ(info.stat[5], 1ull << 32);
+	/* the answer went with a request for the next */
+	EXPECT_EQ(used_idx(&v, 2), 1);
+	virtio_balloon_query(v.dev, &info);
+	EXPECT_EQ(used_idx(&v, 2), 1);
+	virtio_balloon_destroy(v.dev);
+	vrig_fini(&v);
+}

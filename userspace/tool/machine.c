@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "migrate.h"
+#include "snapshot.h"
 #include "tool.h"
 
 #define JOIN_S		10	/* a vCPU that takes longer is stuck in the module */
@@ -40,6 +42,7 @@ void machine_end(struct machine *m, int why, uint32_t code)
 	atomic_store(&m->board.ending, true);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)
 		(void)limen_vcpu_kick(m->vcpu[i].vcpu);
+	pause_wake(&m->pause);
 	wake_main(m);
 }
 
@@ -55,7 +58,8 @@ static int vcpu_kicked(void *opaque, struct limen_vcpu *vcpu)
 	struct machine_vcpu *v = opaque;
 
 	(void)vcpu;
-	return atomic_load(&v->m->board.ending);
+	v->park_err = pause_park(v, v->h);
+	return v->park_err || atomic_load(&v->m->board.ending);
 }
 
 static void vcpu_eoi(void *opaque, uint32_t vector)
@@ -104,7 +108,10 @@ static void *vcpu_thread(void *opaque)
 		.inta = vcpu_inta, .other = vcpu_other,
 	};
 
+	v->h = &h;
 	v->ret = limen_vcpu_loop(v->vcpu, v->m->board.bus, &h);
+	if (!v->ret)
+		v->ret = v->park_err;
 	if (v->ret)
 		machine_end(v->m, END_VCPU, limen_vcpu_id(v->vcpu));
 	return NULL;
@@ -113,7 +120,6 @@ static void *vcpu_thread(void *opaque)
 static int create_vcpu(struct machine *m, uint32_t id)
 {
 	struct machine_vcpu *v = &m->vcpu[id];
-	struct limen_cpuid_table table;
 	int err;
 
 	v->m = m;
@@ -123,33 +129,18 @@ static int create_vcpu(struct machine *m, uint32_t id)
 		return err;
 	}
 	m->nr_vcpus++;
-	err = cpu_table(m->dev, m->o, id, &table);
+	if (m->o->restore)
+		return 0;	/* vcpu_load() has it */
+	err = cpu_table(m->dev, m->o, id, &v->cpuid);
 	if (err)
 		return err;
-	err = limen_vcpu_set_cpuid(v->vcpu, &table);
+	err = limen_vcpu_set_cpuid(v->vcpu, &v->cpuid);
 	if (err)
 		complain("CPUID of vCPU %u: %s", id, limen_strerror(err));
 	return err;
 }
 
 /* ---- building --------------------------------------------------------------- */
-
-static int add_memory(struct machine *m)
-{
-	const uint32_t rwx = LIMEN_MEM_READ | LIMEN_MEM_WRITE | LIMEN_MEM_EXEC;
-	struct board *b = &m->board;
-	uint64_t size = m->o->memory;
-	int err;
-
-	b->ram_low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
-	b->ram_high = size - b->ram_low;
-	err = limen_ram_add(b->vm, 0, b->ram_low, rwx, NULL);
-	if (!err && b->ram_high)
-		err = limen_ram_add(b->vm, RAM_HIGH_BASE, b->ram_high, rwx, NULL);
-	if (err)
-		complain("guest memory: %s", limen_strerror(err));
-	return err;
-}
 
 static int load(struct machine *m)
 {
@@ -205,19 +196,45 @@ static int open_module(struct machine *m)
 	return err;
 }
 
+static int restore(struct machine *m)
+{
+	struct snapshot *sn = m->o->restore;
+	int err = machine_load(m, sn);
+
+	if (err)
+		complain("--%s: %s", m->o->incoming ? "incoming" : "restore", sn->why);
+	if (m->o->incoming)
+		return migrate_loaded(sn->fd, err ? sn->why : NULL);
+	return err;
+}
+
+/* vCPU 0 at the beginning of what was loaded, or all where they were saved */
+static int place(struct machine *m)
+{
+	int err;
+
+	if (m->o->restore)
+		return restore(m);
+	err = boot_enter(&m->boot, m->vcpu[0].vcpu);
+	if (err)
+		complain("start state of vCPU 0: %s", limen_strerror(err));
+	return err;
+}
+
 int machine_create(struct machine *m, const struct options *o)
 {
 	struct board *b = &m->board;
 	int err;
 
 	m->o = o;
+	pause_init(&m->pause);
 	m->debugcon_fd = -1;
 	m->end_event = (struct event_source){ .fd = -1, .fn = end_seen };
 	b->cpus = o->cpus;
 	b->end = board_ends;
 	err = open_module(m);
 	if (!err)
-		err = add_memory(m);
+		err = machine_memory(m);
 	if (err)
 		return err;
 	m->end_event.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -230,20 +247,18 @@ int machine_create(struct machine *m, const struct options *o)
 		err = event_add(b->loop, &m->end_event);
 	if (!err)
 		err = machine_devices(m);
-	if (!err)
+	if (!err && !o->restore)
 		err = load(m);
+	if (!err && o->control)
+		err = control_create(m, o->control);
 	for (uint32_t i = 0; !err && i < o->cpus; i++)
 		err = create_vcpu(m, i);
-	if (err)
-		return err;
-	err = boot_enter(&m->boot, m->vcpu[0].vcpu);
-	if (err)
-		complain("start state of vCPU 0: %s", limen_strerror(err));
-	return err;
+	return err ? err : place(m);
 }
 
 void machine_destroy(struct machine *m)
 {
+	control_destroy(m->control);
 	machine_devices_destroy(m);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)
 		limen_vcpu_destroy(m->vcpu[i].vcpu);
@@ -253,6 +268,7 @@ void machine_destroy(struct machine *m)
 		close(m->end_event.fd);
 	limen_vm_destroy(m->board.vm);
 	limen_close(m->dev);
+	pause_fini(&m->pause);
 }
 
 /* ---- running ---------------------------------------------------------------- */
@@ -295,10 +311,13 @@ static int start_vcpu(struct machine *m, uint32_t i)
 	return err;
 }
 
-int machine_run(struct machine *m)
+int machine_start(struct machine *m)
 {
-	int err = 0;
+	int err = machine_go(m);
 
+	if (m->started)
+		return err;
+	m->started = true;
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++) {
 		err = start_vcpu(m, i);
 		if (err) {
@@ -306,6 +325,15 @@ int machine_run(struct machine *m)
 			machine_end(m, END_SIGNAL, 0);
 		}
 	}
+	return err;
+}
+
+int machine_run(struct machine *m)
+{
+	int err = m->o->paused ? machine_stop(m) : machine_start(m);
+
+	if (err)
+		machine_end(m, END_SIGNAL, 0);
 	while (atomic_load(&m->end) == END_NONE)
 		if (event_wait(m->board.loop))
 			machine_end(m, END_SIGNAL, 0);

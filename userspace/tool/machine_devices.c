@@ -135,6 +135,15 @@ static int network(struct machine *m, const char *spec)
 	return err;
 }
 
+static int balloon(struct machine *m)
+{
+	struct virtio_dev *dev = virtio_balloon_create(&m->board, m->nr_virtio);
+
+	if (dev)
+		virtio_balloon_set(dev, m->o->balloon_size);
+	return plug(m, dev);
+}
+
 int machine_devices(struct machine *m)
 {
 	const struct options *o = m->o;
@@ -151,6 +160,8 @@ int machine_devices(struct machine *m)
 						    &m->console));
 	if (!err && o->rng)
 		err = plug(m, virtio_rng_create(&m->board, m->nr_virtio));
+	if (!err && o->balloon)
+		err = balloon(m);
 	return err;
 }
 
@@ -161,6 +172,7 @@ static void unplug(struct virtio_dev *dev)
 	case VIRTIO_TYPE_NET: virtio_net_destroy(dev); break;
 	case VIRTIO_TYPE_CONSOLE: virtio_console_destroy(dev); break;
 	case VIRTIO_TYPE_RNG: virtio_rng_destroy(dev); break;
+	case VIRTIO_TYPE_BALLOON: virtio_balloon_destroy(dev); break;
 	}
 }
 

@@ -126,6 +126,7 @@ int run_main(int argc, char **argv)
 	sigset_t set;
 
 	if (ret >= 0 || !m) {
+		restore_close(&o);
 		free(m);
 		return m ? ret : EXIT_SETUP;
 	}
@@ -149,5 +150,6 @@ int run_main(int argc, char **argv)
 out:
 	machine_destroy(m);
 	free(m);
+	restore_close(&o);
 	return ret;
 }

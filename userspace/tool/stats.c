@@ -43,12 +43,23 @@ static void print_vcpu(struct limen_vcpu *vcpu)
 	free(stat);
 }
 
+static void print_balloon(struct virtio_dev *dev)
+{
+	struct balloon_info info;
+
+	virtio_balloon_query(dev, &info);
+	fprintf(stderr, "  %-24s %llu\n", "size", (unsigned long long)info.actual);
+	fprintf(stderr, "  %-24s %llu\n", "reported", (unsigned long long)info.reported);
+	fprintf(stderr, "  %-24s %llu\n", "discarded", (unsigned long long)info.discarded);
+}
+
 /* How the guest's notifications came: signalled in the module, or as exits */
-static void print_virtio(const struct virtio_dev *dev, uint32_t n)
+static void print_virtio(struct virtio_dev *dev, uint32_t n)
 {
 	static const char *const type[] = {
 		[VIRTIO_TYPE_NET] = "net", [VIRTIO_TYPE_BLOCK] = "block",
 		[VIRTIO_TYPE_CONSOLE] = "console", [VIRTIO_TYPE_RNG] = "rng",
+		[VIRTIO_TYPE_BALLOON] = "balloon",
 	};
 	uint64_t kicks = dev->kicks, exits = dev->notify_exits;
 
@@ -56,6 +67,8 @@ static void print_virtio(const struct virtio_dev *dev, uint32_t n)
 	fprintf(stderr, "  %-24s %llu\n", "notified",
 		(unsigned long long)(kicks > exits ? kicks - exits : 0));
 	fprintf(stderr, "  %-24s %llu\n", "notify_exits", (unsigned long long)exits);
+	if (dev->ops->id == VIRTIO_TYPE_BALLOON)
+		print_balloon(dev);
 }
 
 void print_stats(const struct machine *m)
