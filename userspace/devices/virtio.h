@@ -146,9 +146,11 @@ int virtq_start(struct virtio_dev *dev, struct virtq *vq);
 int virtq_map(struct virtio_dev *dev, struct virtq *vq);
 int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 	      struct virtq_chain *chain);
-/* return a chain of which @written bytes were written */
-void virtq_push(struct virtio_dev *dev, struct virtq *vq, uint16_t head,
-		uint32_t written);
+/* return a chain of which @written bytes were written, wherever in its buffers */
+void virtq_push(struct virtio_dev *dev, struct virtq *vq,
+		const struct virtq_chain *chain, uint32_t written);
+/* the same for one into which nothing was written */
+void virtq_return(struct virtio_dev *dev, struct virtq *vq, uint16_t head);
 /* interrupt the guest if it wants to know of what was pushed */
 void virtq_signal(struct virtio_dev *dev, struct virtq *vq);
 /* gather or scatter; returns how many bytes were copied */

@@ -122,7 +122,7 @@ static void stats_notify(struct balloon *b, struct virtq *vq, uint32_t queue)
 		take_stats(b);
 		/* one buffer is the protocol; a second one goes back at once */
 		if (b->stats_held)
-			virtq_push(&b->dev, vq, b->stats_head, 0);
+			virtq_return(&b->dev, vq, b->stats_head);
 		b->stats_held = true;
 		b->stats_head = b->chain.head;
 		b->stats_queue = queue;
@@ -143,7 +143,7 @@ static void balloon_notify(struct virtio_dev *dev, uint32_t queue)
 			inflate(b);
 		else if (role == REPORTING)
 			report(b);
-		virtq_push(dev, vq, b->chain.head, 0);
+		virtq_push(dev, vq, &b->chain, 0);
 	}
 	virtq_signal(dev, vq);
 }
@@ -224,7 +224,7 @@ void virtio_balloon_query(struct virtio_dev *dev, struct balloon_info *info)
 	*info = b->info;
 	if (b->stats_held) {
 		b->stats_held = false;
-		virtq_push(dev, vq, b->stats_head, 0);
+		virtq_return(dev, vq, b->stats_head);
 		virtq_signal(dev, vq);
 	}
 	pthread_mutex_unlock(&dev->lock);

@@ -133,7 +133,7 @@ static void blk_notify(struct virtio_dev *dev, uint32_t queue)
 		b->busy = false;
 		pthread_cond_broadcast(&b->idle);
 		/* after a reset the device is not live and this does nothing */
-		virtq_push(&b->dev, vq, b->chain.head, written);
+		virtq_push(&b->dev, vq, &b->chain, written);
 		virtq_signal(&b->dev, vq);
 	}
 }

@@ -29,7 +29,7 @@ static void transmit(struct console *c)
 		for (uint32_t i = 0; i < c->tx.nr_out; i++)
 			chardev_write(c->chr, c->tx.out[i].iov_base,
 				      c->tx.out[i].iov_len);
-		virtq_push(&c->dev, vq, c->tx.head, 0);
+		virtq_push(&c->dev, vq, &c->tx, 0);
 	}
 	virtq_signal(&c->dev, vq);
 }
@@ -73,7 +73,7 @@ static void console_input(void *opaque, const uint8_t *buf, size_t len)
 	if (c->have_rx && virtio_is_live(&c->dev)) {
 		size_t n = iov_scatter(c->rx.in, c->rx.nr_in, 0, buf, len);
 
-		virtq_push(&c->dev, &c->dev.vq[RECEIVE], c->rx.head, n);
+		virtq_push(&c->dev, &c->dev.vq[RECEIVE], &c->rx, n);
 		virtq_signal(&c->dev, &c->dev.vq[RECEIVE]);
 		c->have_rx = false;
 	}

@@ -66,7 +66,7 @@ static void flush_receive(struct nic *nic)
 			iov_scatter(c->in, c->nr_in, HDR_LEN, f->data, f->len);
 			written = HDR_LEN + f->len;
 		}
-		virtq_push(&nic->dev, vq, c->head, written);
+		virtq_push(&nic->dev, vq, c, written);
 		nic->head = (nic->head + 1) % QUEUE_LEN;
 		nic->count--;
 	}
@@ -91,7 +91,7 @@ static void flush_transmit(struct nic *nic)
 		if (more) {
 			len = iov_gather(c->out, c->nr_out, HDR_LEN, frame,
 					 sizeof(frame));
-			virtq_push(&nic->dev, vq, c->head, 0);
+			virtq_push(&nic->dev, vq, c, 0);
 		}
 		if (!nic->dev.paused)
 			virtq_signal(&nic->dev, vq);

@@ -27,7 +27,7 @@ static void rng_notify(struct virtio_dev *dev, uint32_t queue)
 	struct virtq *vq = &dev->vq[queue];
 
 	while (virtq_pop(dev, vq, &r->chain) > 0)
-		virtq_push(dev, vq, r->chain.head, fill(&r->chain));
+		virtq_push(dev, vq, &r->chain, fill(&r->chain));
 	virtq_signal(dev, vq);
 }
 

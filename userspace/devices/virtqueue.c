@@ -109,6 +109,12 @@ static int walk(struct virtio_dev *dev, const struct vring_desc *table,
 	return -1;
 }
 
+/* The module does not see what this process writes; see limen_dirty_mark(). */
+static void mark_used(struct virtio_dev *dev, const struct virtq *vq)
+{
+	(void)limen_dirty_mark(dev->board->vm, vq->used_gpa, 4 + 8 * vq->num + 2);
+}
+
 int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 	      struct virtq_chain *chain)
 {
@@ -122,6 +128,7 @@ int virtq_pop(struct virtio_dev *dev, struct virtq *vq,
 		/* Ask for a notification, then look again: a buffer that was
 		 * added before the driver saw the wish brings none. */
 		store16((__virtio16 *)&vq->used->ring[vq->num], vq->last_avail);
+		mark_used(dev, vq);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		idx = load16(&vq->avail->idx);
 	}
@@ -148,8 +155,8 @@ broken:
 	return -1;
 }
 
-void virtq_push(struct virtio_dev *dev, struct virtq *vq, uint16_t head,
-		uint32_t written)
+static void push(struct virtio_dev *dev, struct virtq *vq, uint16_t head,
+		 uint32_t written)
 {
 	struct vring_used_elem *e;
 
@@ -159,6 +166,22 @@ void virtq_push(struct virtio_dev *dev, struct virtq *vq, uint16_t head,
 	e->id = htole32(head);
 	e->len = htole32(written);
 	store16(&vq->used->idx, ++vq->used_idx);
+	mark_used(dev, vq);
+}
+
+void virtq_push(struct virtio_dev *dev, struct virtq *vq,
+		const struct virtq_chain *chain, uint32_t written)
+{
+	/* what was written was written, also if the device was reset meanwhile */
+	for (uint32_t i = 0; written && i < chain->nr_in; i++)
+		(void)limen_dirty_mark(dev->board->vm, chain->in_gpa[i],
+				       chain->in[i].iov_len);
+	push(dev, vq, chain->head, written);
+}
+
+void virtq_return(struct virtio_dev *dev, struct virtq *vq, uint16_t head)
+{
+	push(dev, vq, head, 0);
 }
 
 void virtq_signal(struct virtio_dev *dev, struct virtq *vq)

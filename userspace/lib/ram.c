@@ -207,5 +207,5 @@ int limen_gpa_discard(struct limen_vm *vm, uint64_t gpa, uint64_t len)
 		break;
 	}
 	pthread_rwlock_unlock(&vm->lock);
-	return err;
+	return err ? err : limen_dirty_mark(vm, gpa, len);
 }

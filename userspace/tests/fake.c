@@ -188,10 +188,42 @@ static int fake_ioeventfd(const struct limen_ioeventfd *arg)
 	return 0;
 }
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int fake_log(struct limen_dirty *arg)
+{
+	uint64_t first = arg->gpa / 4096, n = arg->len / 4096;
+	uint64_t *bitmap = (void *)(uintptr_t)arg->bitmap;
+	bool get = arg->op == LIMEN_DIRTY_GET || arg->op == LIMEN_DIRTY_GET_AND_CLEAR;
+
+	if (first + n > sizeof(fake.log)) {
+		errno = ENOENT;
+		return -1;
+	}
+	arg->count = 0;
+	if (get)
+		memset(bitmap, 0, (n + 63) / 64 * 8);
+	pthread_mutex_lock(&log_lock);
+	for (uint64_t i = 0; i < n; i++) {
+		if (get && fake.log[first + i]) {
+			bitmap[i / 64] |= 1ull << i % 64;
+			arg->count++;
+		}
+		if (arg->op == LIMEN_DIRTY_MARK)
+			fake.log[first + i] = 1;
+		else if (arg->op == LIMEN_DIRTY_GET_AND_CLEAR)
+			fake.log[first + i] = 0;
+	}
+	pthread_mutex_unlock(&log_lock);
+	return 0;
+}
+
 static int fake_dirty(struct limen_dirty *arg)
 {
 	fake.dirty = *arg;
 	fake.dirties++;
+	if (fake.keeps_log)
+		return fake_log(arg);
 	if (arg->op == LIMEN_DIRTY_GET || arg->op == LIMEN_DIRTY_GET_AND_CLEAR)
 		*(uint64_t *)(uintptr_t)arg->bitmap = 5;
 	arg->count = 2;

@@ -123,6 +123,13 @@ static bool broken(struct vrig *v)
 	return false;
 }
 
+static void log_on(struct vrig *v)
+{
+	fake.keeps_log = true;
+	EXPECT_EQ(limen_protect(v->r.vm, 0, FAKE_RAM, LIMEN_MEM_READ | LIMEN_MEM_WRITE |
+				LIMEN_MEM_LOG), 0);
+}
+
 TEST(virtio_identity_and_features)
 {
 	struct vrig v;
@@ -157,15 +164,19 @@ TEST(virtio_rng_fills_and_interrupts)
 	bring_up(&v, 1, 0);
 	mmio_write(&v.r, 0xfec00000, 4, 0x10 + 32);
 	mmio_write(&v.r, 0xfec00010, 4, 0x8041);
-	desc(&v, 0, 0, BUF, 64, VRING_DESC_F_WRITE, 0);
+	log_on(&v);
+	desc(&v, 0, 0, BUF + 4064, 64, VRING_DESC_F_WRITE, 0);
 	offer(&v, 0, 0);
 	EXPECT_TRUE(wait_used(&v, 0, 1));
 	EXPECT_EQ(used_len(&v, 0, 0), 64);
 	/* the thread signals before it lets the device go */
 	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
-	EXPECT_TRUE(memcmp(v.r.ram + BUF, zero, 64));
+	/* both pages of the buffer, and the used ring: not what the driver wrote */
+	EXPECT_EQ(fake.log[BUF >> 12] + fake.log[(BUF >> 12) + 1], 2);
+	EXPECT_EQ(fake.log[USED(0) >> 12], 1);
+	EXPECT_EQ(fake.log[AVAIL(0) >> 12] + fake.log[DESC(0) >> 12], 0);
+	EXPECT_TRUE(memcmp(v.r.ram + BUF + 4064, zero, 64));
 	EXPECT_EQ(fake.msis, 1);
-	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 	set(&v, VIRTIO_MMIO_INTERRUPT_ACK, 1);
 	EXPECT_EQ(get(&v, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	virtio_rng_destroy(v.dev);
@@ -684,15 +695,16 @@ TEST(balloon_gives_inflated_pages_back)
 	struct vrig v;
 
 	balloon_init(&v, 2, 0);
+	log_on(&v);
 	memcpy(v.r.ram + BUF, pfn, sizeof(pfn));
 	desc(&v, 0, 0, BUF, sizeof(pfn), 0, 0);
 	offer(&v, 0, 0);
 	EXPECT_TRUE(wait_used(&v, 0, 1));
 	EXPECT_EQ(page_byte(&v, -1), 0x5a);
 	EXPECT_EQ(page_byte(&v, 0), 0);
-	EXPECT_EQ(page_byte(&v, 1), 0);
-	EXPECT_EQ(page_byte(&v, 2), 0);
+	EXPECT_EQ(page_byte(&v, 1) + page_byte(&v, 2), 0);
 	EXPECT_EQ(page_byte(&v, 3), 0x5a);
+	EXPECT_EQ(fake.log[VICTIM >> 12] + fake.log[(VICTIM >> 12) + 2], 2);
 	/* a page that isn't there is nobody's loss */
 	virtio_balloon_query(v.dev, &info);
 	EXPECT_EQ(info.discarded, 3 * 4096);
