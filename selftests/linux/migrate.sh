@@ -19,7 +19,7 @@ run()
 	number=$1
 	shift
 	: >"/tmp/out$number"
-	limen run --disk /tmp/disk --net user --timeout 1500 --control "/tmp/vm$number" "$@" \
+	limen run --verbose --disk /tmp/disk --net user --timeout 1500 --control "/tmp/vm$number" "$@" \
 		>"/tmp/out$number" 2>"/tmp/err$number" </dev/null &
 	pid=$!
 }

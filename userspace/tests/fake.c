@@ -279,8 +279,12 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case LIMEN_HALT_POLL:
 	case LIMEN_MAP:
 	case LIMEN_UNMAP:
-	case LIMEN_PROTECT:
 		return 0;
+	case LIMEN_PROTECT:
+		if (!fake.no_log || !(((struct limen_range *)arg)->flags & LIMEN_MEM_LOG))
+			return 0;
+		errno = EINVAL;
+		return -1;
 	case LIMEN_CPUID_GET: return fake_cpuid_get(arg);
 	case LIMEN_STATE_GET: return fake_state(arg, false);
 	case LIMEN_STATE_SET: return fake_state(arg, true);

@@ -77,6 +77,7 @@ struct fake {
 	uint32_t nr_ioeventfds;
 	struct limen_dirty dirty;	/* the last one */
 	uint32_t dirties;
+	bool no_log;		/* an older module: EINVAL for LIMEN_MEM_LOG */
 	bool keeps_log;		/* of the first 4 MiB, and does what LIMEN_DIRTY says */
 	uint8_t log[FAKE_RAM / 4096];
 	struct limen_dirty_ring *ring;

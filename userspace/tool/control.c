@@ -197,10 +197,9 @@ static void snapshot(struct machine *m, int fd, const char *arg, int passed)
 		control_say(fd, "ok\n");
 }
 
+/* The answer comes when it is done: from precopy.c. */
 static void migrate(struct machine *m, int fd, const char *arg, int passed)
 {
-	bool stood = m->stopped;
-	char why[160] = "";
 	int err;
 
 	(void)arg;
@@ -208,18 +207,13 @@ static void migrate(struct machine *m, int fd, const char *arg, int passed)
 		control_say(fd, "error: migrate takes a descriptor\n");
 		return;
 	}
-	err = machine_stop(m);
-	if (err) {
-		control_say(fd, "error: %s\n", stop_error(err));
+	if (m->migration) {
+		control_say(fd, "error: it is being migrated\n");
 		return;
 	}
-	err = migrate_send(m, passed, why, sizeof(why));
-	if (err && !stood)
-		(void)machine_go(m);
+	err = migration_start(m, fd, passed);
 	if (err)
-		control_say(fd, "error: %s\n", why);
-	else
-		control_say(fd, "ok\n");
+		control_say(fd, "error: %s\n", strerror(-err));
 }
 
 static const struct {

@@ -258,6 +258,7 @@ int machine_create(struct machine *m, const struct options *o)
 
 void machine_destroy(struct machine *m)
 {
+	migration_cancel(m);
 	control_destroy(m->control);
 	machine_devices_destroy(m);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++)

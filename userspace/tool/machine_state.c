@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A machine to sections and back. The order is fixed: configuration, clock, vCPUs, devices
- * in the order of their table, memory, end; a file with another order is refused.
+ * A machine to sections and back. The order is fixed: configuration, what was sent of memory
+ * while the machine ran, clock, vCPUs, devices in the order of their table, memory, end;
+ * another order is refused.
  *
  * Loading happens into a machine that was built by the configuration in the file, and
  * before anything runs. What is loaded is checked field by field; a machine into which
@@ -16,7 +17,7 @@
 #include "snapshot.h"
 #include "tool.h"
 
-#define CHUNK		(1u << 20)	/* of memory in a section, at most */
+#define CHUNK		((uint64_t)MEMORY_PAGES * LIMEN_PAGE_SIZE)
 #define MAX_KHZ_PPM	250		/* what clocks of one kind differ by */
 
 /* ---- devices ------------------------------------------------------------------- */
@@ -154,53 +155,71 @@ static bool is_zero(const uint8_t *page)
 	return !memcmp(page, zero, sizeof(zero));
 }
 
+int save_pages(struct snapshot *sn, struct machine *m, uint64_t gpa, uint64_t pages,
+	       uint32_t type)
+{
+	uint64_t len = pages * LIMEN_PAGE_SIZE;
+	struct iovec part[] = { { &gpa, sizeof(gpa) }, { NULL, len } };
+
+	/* of a copy, since the guest may write between the checksum and the sending */
+	part[1].iov_base = snapshot_buffer(sn);
+	if (!part[1].iov_base)
+		return -ENOMEM;
+	if (limen_gpa_read(m->board.vm, gpa, part[1].iov_base, len))
+		return snapshot_fail(sn, -EFAULT, "the guest's memory is not there");
+	return snapshot_write(sn, type, 0, VERSION, part, ARRAY_SIZE(part));
+}
+
 /* Runs of pages that are not all zeros, cut where a section is full. */
 static int save_range(struct snapshot *sn, struct machine *m, uint64_t base,
-		      uint64_t len)
+		      uint64_t len, uint32_t type)
 {
 	const uint8_t *p = limen_gpa_ptr(m->board.vm, base, len, false);
 	int err = p ? 0 : snapshot_fail(sn, -EFAULT, "the guest's memory is not there");
 
 	for (uint64_t at = 0; !err && at < len;) {
-		uint64_t gpa = base + at, n = 0;
-		const struct iovec part[] = {
-			{ &gpa, sizeof(gpa) }, { (void *)(uintptr_t)(p + at), 0 },
-		};
-		struct iovec full[2];
+		uint64_t n = 0;
 
 		while (n < CHUNK && at + n < len && !is_zero(p + at + n))
 			n += LIMEN_PAGE_SIZE;
-		memcpy(full, part, sizeof(full));
-		full[1].iov_len = n;
 		if (n)
-			err = snapshot_write(sn, SECTION_MEMORY, 0, VERSION, full, 2);
+			err = save_pages(sn, m, base + at, n / LIMEN_PAGE_SIZE, type);
 		at += n ? n : LIMEN_PAGE_SIZE;
 	}
 	return err;
 }
 
-static int save_sections(struct snapshot *sn, struct machine *m)
+int machine_save_memory(struct snapshot *sn, struct machine *m, uint32_t type)
+{
+	int err = save_range(sn, m, 0, m->board.ram_low, type);
+
+	if (!err && m->board.ram_high)
+		err = save_range(sn, m, RAM_HIGH_BASE, m->board.ram_high, type);
+	return err;
+}
+
+int machine_save_config(struct snapshot *sn, struct machine *m)
 {
 	struct config c = config_of(m);
+	struct state s = { 0 };
+
+	config_state(&c, &s);
+	return write_state(sn, SECTION_CONFIG, 0, &s);
+}
+
+int machine_save_devices(struct snapshot *sn, struct machine *m)
+{
 	struct part part[MAX_PARTS];
 	uint32_t n = parts_of(m, part);
 	struct state s = { 0 };
-	int err;
+	int err = save_clock(sn);
 
-	config_state(&c, &s);
-	err = write_state(sn, SECTION_CONFIG, 0, &s);
-	if (!err)
-		err = save_clock(sn);
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++)
 		err = save_vcpu(sn, &m->vcpu[i], i);
 	for (uint32_t i = 0; !err && i < n; i++) {
 		part[i].fn(part[i].dev, &s);
 		err = write_state(sn, part[i].type, part[i].instance, &s);
 	}
-	if (!err)
-		err = save_range(sn, m, 0, m->board.ram_low);
-	if (!err && m->board.ram_high)
-		err = save_range(sn, m, RAM_HIGH_BASE, m->board.ram_high);
 	return err;
 }
 
@@ -210,10 +229,15 @@ int machine_save(struct machine *m, int fd, char *why, size_t len)
 	int err = snapshot_create(&sn, fd);
 
 	if (!err)
-		err = save_sections(&sn, m);
+		err = machine_save_config(&sn, m);
+	if (!err)
+		err = machine_save_devices(&sn, m);
+	if (!err)
+		err = machine_save_memory(&sn, m, SECTION_MEMORY);
 	if (!err)
 		err = snapshot_end(&sn);
 	snprintf(why, len, "%s", sn.why);
+	snapshot_close(&sn);
 	return err;
 }
 
@@ -332,10 +356,44 @@ static int load_part(struct snapshot *sn, const struct part *part)
 	return 0;
 }
 
-/* in ascending order, so that no page comes twice; what doesn't come is zero */
+static int load_pages(struct snapshot *sn, struct machine *m, const struct section *sec,
+		      uint64_t *gpa, uint64_t *end)
+{
+	const uint8_t *data = sn->payload + sizeof(*gpa);
+	uint64_t len = sec->len - sizeof(*gpa);
+
+	if (sec->version != VERSION || sec->len <= sizeof(*gpa))
+		return -EBADMSG;
+	memcpy(gpa, sn->payload, sizeof(*gpa));
+	*end = *gpa + len;
+	return (*gpa | len) % LIMEN_PAGE_SIZE ? -EBADMSG :
+	       limen_gpa_write(m->board.vm, *gpa, data, len);
+}
+
+/* sent while the machine ran: pages may come again, as they are later */
+static int load_precopy(struct snapshot *sn, struct machine *m)
+{
+	uint64_t gpa, end;
+	struct section sec;
+	int err;
+
+	for (;;) {
+		err = snapshot_read(sn, &sec);
+		if (err)
+			return err;
+		if (sec.type != SECTION_PRECOPY)
+			break;
+		if (load_pages(sn, m, &sec, &gpa, &end))
+			return snapshot_fail(sn, -EBADMSG, "its memory is not that of this machine");
+	}
+	snapshot_unread(sn);
+	return 0;
+}
+
+/* in ascending order, so that no page comes twice; what never came is zero */
 static int load_memory(struct snapshot *sn, struct machine *m)
 {
-	uint64_t next = 0, gpa, len;
+	uint64_t next = 0, gpa, end;
 	struct section sec;
 	int err;
 
@@ -343,14 +401,10 @@ static int load_memory(struct snapshot *sn, struct machine *m)
 		err = snapshot_read(sn, &sec);
 		if (err || sec.type == SECTION_END)
 			return err;
-		len = sec.len - sizeof(gpa);
-		memcpy(&gpa, sn->payload, sizeof(gpa));
-		if (sec.type != SECTION_MEMORY || sec.version != VERSION ||
-		    sec.len <= sizeof(gpa) || (gpa | len) % LIMEN_PAGE_SIZE ||
-		    gpa < next ||
-		    limen_gpa_write(m->board.vm, gpa, sn->payload + sizeof(gpa), len))
+		if (sec.type != SECTION_MEMORY || load_pages(sn, m, &sec, &gpa, &end) ||
+		    gpa < next)
 			return snapshot_fail(sn, -EBADMSG, "its memory is not that of this machine");
-		next = gpa + len;
+		next = end;
 	}
 }
 
@@ -361,6 +415,8 @@ int machine_load(struct machine *m, struct snapshot *sn)
 	int err = check_host(sn, m);
 
 	machine_hold(m);
+	if (!err)
+		err = load_precopy(sn, m);
 	if (!err)
 		err = load_clock(sn);
 	for (uint32_t i = 0; !err && i < m->nr_vcpus; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Both ends of a move over a socket. The guest stands still while its memory is sent.
+ * Both ends of a move over a socket: addresses, and the last words.
  *
  * Never both: the source ends its machine before it says "go", and the destination begins
  * only after it has read that. If the connection breaks between the two, neither runs,
@@ -128,7 +128,7 @@ int migrate_accept(const char *addr)
 
 /* ---- the last words ----------------------------------------------------------------- */
 
-static void be_patient(int fd)
+void migrate_patience(int fd)
 {
 	const struct timeval t = { .tv_sec = PATIENCE_S };
 
@@ -159,13 +159,13 @@ static int hear(int fd, char *line, size_t len)
 	return ret > 0 ? 0 : -EPIPE;
 }
 
-int migrate_send(struct machine *m, int fd, char *why, size_t len)
+int migrate_finish(struct machine *m, int fd, int err, char *why, size_t len)
 {
 	char answer[160];
-	int err;
 
-	be_patient(fd);
-	err = machine_save(m, fd, why, len);
+	/* an end where none belongs: it will not wait for more */
+	if (err)
+		(void)shutdown(fd, SHUT_WR);
 	/* if it closed on us it may have said why */
 	if (hear(fd, answer, sizeof(answer))) {
 		if (!err)
@@ -186,7 +186,7 @@ int migrate_loaded(int fd, const char *why)
 {
 	char line[192];
 
-	be_patient(fd);
+	migrate_patience(fd);
 	if (why) {
 		snprintf(line, sizeof(line), "error: %s\n", why);
 		(void)say(fd, line);

@@ -100,6 +100,15 @@ static int put(struct snapshot *sn, const void *data, size_t len)
 	return 0;
 }
 
+void *snapshot_buffer(struct snapshot *sn)
+{
+	if (!sn->payload)
+		sn->payload = malloc(SNAPSHOT_MAX_LEN);
+	if (!sn->payload)
+		snapshot_fail(sn, -ENOMEM, "no memory");
+	return sn->payload;
+}
+
 int snapshot_create(struct snapshot *sn, int fd)
 {
 	struct header h = { .version = htole32(SNAPSHOT_VERSION) };
@@ -184,8 +193,7 @@ int snapshot_open(struct snapshot *sn, int fd)
 	if (le32toh(h.version) != SNAPSHOT_VERSION)
 		return snapshot_fail(sn, -EBADMSG, "its format is version %u, this limen knows %u",
 				     le32toh(h.version), SNAPSHOT_VERSION);
-	sn->payload = malloc(SNAPSHOT_MAX_LEN);
-	return sn->payload ? 0 : snapshot_fail(sn, -ENOMEM, "no memory");
+	return snapshot_buffer(sn) ? 0 : -ENOMEM;
 }
 
 static int check_end(struct snapshot *sn, const struct section *s)
@@ -201,11 +209,22 @@ static int check_end(struct snapshot *sn, const struct section *s)
 	return 0;
 }
 
+void snapshot_unread(struct snapshot *sn)
+{
+	sn->again = true;
+}
+
 int snapshot_read(struct snapshot *sn, struct section *s)
 {
 	uint32_t crc, want;
-	int err = get(sn, s, sizeof(*s));
+	int err;
 
+	if (sn->again) {
+		sn->again = false;
+		*s = sn->last;
+		return 0;
+	}
+	err = get(sn, s, sizeof(*s));
 	if (err)
 		return err;
 	crc = crc32c(0, s, sizeof(*s));
@@ -222,6 +241,7 @@ int snapshot_read(struct snapshot *sn, struct section *s)
 		return err;
 	if (le32toh(want) != crc32c(crc, sn->payload, s->len))
 		return snapshot_fail(sn, -EBADMSG, "section %u was altered", sn->sections);
+	sn->last = *s;
 	if (s->type == SECTION_END)
 		return check_end(sn, s);
 	sn->sections++;

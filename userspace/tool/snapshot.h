@@ -10,6 +10,7 @@
 #ifndef LIMEN_SNAPSHOT_H
 #define LIMEN_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -23,6 +24,7 @@
 #define SECTION_CLOCK		SECTION('C', 'L', 'O', 'K')
 #define SECTION_VCPU		SECTION('V', 'C', 'P', 'U')
 #define SECTION_MEMORY		SECTION('M', 'E', 'M', 'O')
+#define SECTION_PRECOPY		SECTION('P', 'R', 'E', 'C')
 #define SECTION_END		SECTION('E', 'N', 'D', ' ')
 
 struct section {
@@ -36,7 +38,9 @@ struct section {
 struct snapshot {
 	int fd;
 	uint32_t sections;	/* so far */
-	uint8_t *payload;	/* reading: SNAPSHOT_MAX_LEN */
+	uint8_t *payload;	/* SNAPSHOT_MAX_LEN bytes; writing: see snapshot_buffer() */
+	struct section last;	/* that was read */
+	bool again;		/* give it once more */
 	char why[160];		/* of the first error */
 };
 
@@ -47,6 +51,8 @@ int snapshot_create(struct snapshot *sn, int fd);
 int snapshot_write(struct snapshot *sn, uint32_t type, uint32_t instance,
 		   uint32_t version, const struct iovec *part, uint32_t nr_parts);
 int snapshot_end(struct snapshot *sn);
+/* room for a payload, or NULL with @why; snapshot_close() frees it */
+void *snapshot_buffer(struct snapshot *sn);
 
 /*
  * Reading. A section's payload is in @sn->payload until the next one is read. After
@@ -54,6 +60,8 @@ int snapshot_end(struct snapshot *sn);
  */
 int snapshot_open(struct snapshot *sn, int fd);
 int snapshot_read(struct snapshot *sn, struct section *s);
+/* the next snapshot_read() gives the same section */
+void snapshot_unread(struct snapshot *sn);
 /* read all of a file and go back to its beginning: is it whole? */
 int snapshot_verify(int fd, char *why, size_t len);
 void snapshot_close(struct snapshot *sn);

@@ -98,6 +98,7 @@ int cpu_table(struct limen *l, const struct options *o, uint32_t id,
 
 struct machine;
 struct control;
+struct migration;
 
 #define APIC_CURRENT_COUNT	0x390	/* of the timer, in &limen_apic.regs */
 
@@ -154,6 +155,7 @@ struct machine {
 	uint32_t nr_virtio;
 	uint64_t memory;	/* bytes */
 	struct control *control;
+	struct migration *migration;	/* under way */
 	int debugcon_fd;
 	struct boot boot;
 	struct machine_vcpu vcpu[LIMEN_MAX_VCPUS];
@@ -194,6 +196,13 @@ int pause_park(struct machine_vcpu *v, const struct limen_handlers *h);
 
 /* machine_state.c: a machine that stands still to a file, and a new one from it */
 int machine_save(struct machine *m, int fd, char *why, size_t len);
+/* the parts of that, in their order; the first and the memory also while it runs */
+#define MEMORY_PAGES	256	/* in a section, at most */
+int machine_save_config(struct snapshot *sn, struct machine *m);
+int machine_save_devices(struct snapshot *sn, struct machine *m);
+int machine_save_memory(struct snapshot *sn, struct machine *m, uint32_t type);
+int save_pages(struct snapshot *sn, struct machine *m, uint64_t gpa, uint64_t pages,
+	       uint32_t type);
 int machine_options(struct snapshot *sn, struct options *o);
 int machine_load(struct machine *m, struct snapshot *sn);
 /* vcpu_state.c */
