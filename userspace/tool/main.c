@@ -20,6 +20,7 @@ void complain(const char *fmt, ...)
 static void usage(FILE *out)
 {
 	fputs("Usage: limen info [--json]\n"
+	      "       limen doctor [--json]\n"
 	      "       limen run --kernel F [options]\n"
 	      "       limen bench [--vs kvm] [options]\n"
 	      "'limen run --help' lists the options; see also limen(1).\n", out);
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "info"))
 		return info_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "doctor"))
+		return doctor_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "run"))
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "bench"))
