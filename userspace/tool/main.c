@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		printf("limen, ABI %d\n", LIMEN_ABI);
+		printf("limen %s, ABI %d\n", LIMEN_VERSION, LIMEN_ABI);
 		return EXIT_OK;
 	}
 	complain("unknown command '%s'", argv[1]);
