@@ -29,6 +29,7 @@ help:
 	@echo 'make install      all of it: tool, library, man pages, udev rule, source for DKMS,'
 	@echo '                  and limen.ko if it was built (PREFIX=, DESTDIR=)'
 	@echo 'make uninstall    takes all of that away (the same PREFIX=, DESTDIR=)'
+	@echo 'make deb          Debian packages, into build/deb (needs debhelper and dh-dkms)'
 	@echo 'make setup        fetch and build the emulators and kernels of the lab'
 	@echo 'make style        checkpatch, and the sizes of functions and files'
 	@echo 'make clean        what was built here; make distclean: says where the cache is'
@@ -73,6 +74,9 @@ install: user
 uninstall:
 	VERSION=$$(cat VERSION) KREL=$(krel) packaging/install remove
 
+deb:
+	packaging/deb build/deb
+
 clean:
 	rm -rf build
 	if [ -d $(KDIR) ]; then $(MAKE) -s -C $(KDIR) M=$(CURDIR) clean; fi
@@ -80,4 +84,4 @@ clean:
 distclean: clean
 	@echo "the cache is $$(lab/setup --where); remove it by hand if you want its space back"
 
-.PHONY: all help module user setup demo check quick soak shell style install uninstall clean distclean
+.PHONY: all help module user setup demo check quick soak shell style install uninstall deb clean distclean
