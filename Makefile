@@ -6,6 +6,14 @@ KERNEL ?= 6.1
 JOBS ?= 2
 PREFIX ?= /usr/local
 DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+# udev and systemd look in both /usr/lib and /usr/local/lib
+UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+# where DKMS finds the source
+SRCDIR ?= $(PREFIX)/src
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 all: module user
@@ -18,7 +26,10 @@ help:
 	@echo 'make soak         the long runs; results go to docs/soak/'
 	@echo 'make module       limen.ko for this kernel (KDIR=)'
 	@echo 'make user         liblimen and the tool'
-	@echo 'make install      both, and the man pages (PREFIX=, DESTDIR=)'
+	@echo 'make install      all of it: tool, library, man pages, udev rule, source for DKMS,'
+	@echo '                  and limen.ko if it was built (PREFIX=, DESTDIR=)'
+	@echo 'make uninstall    takes all of that away (the same PREFIX=, DESTDIR=)'
+	@echo 'make deb          Debian packages, into build/deb (needs debhelper and dh-dkms)'
 	@echo 'make setup        fetch and build the emulators and kernels of the lab'
 	@echo 'make style        checkpatch, and the sizes of functions and files'
 	@echo 'make clean        what was built here; make distclean: says where the cache is'
@@ -53,11 +64,18 @@ shell:
 style:
 	lab/style
 
+# the kernel that limen.ko was built for
+krel = $(if $(wildcard limen.ko),$(firstword $(shell PATH=$$PATH:/sbin modinfo -F vermagic ./limen.ko)))
+export DESTDIR PREFIX LIBDIR UDEVDIR SYSUSERSDIR BASHCOMPDIR ZSHCOMPDIR SRCDIR
+
 install: user
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3
-	$(MAKE) -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
-	install -D -m 644 uapi/linux/limen.h $(DESTDIR)$(PREFIX)/include/linux/limen.h
-	if [ -e limen.ko ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) modules_install; fi
+	VERSION=$$(cat VERSION) KREL=$(krel) packaging/install
+
+uninstall:
+	VERSION=$$(cat VERSION) KREL=$(krel) packaging/install remove
+
+deb:
+	packaging/deb build/deb
 
 clean:
 	rm -rf build
@@ -66,4 +84,4 @@ clean:
 distclean: clean
 	@echo "the cache is $$(lab/setup --where); remove it by hand if you want its space back"
 
-.PHONY: all help module user setup demo check quick soak shell style install clean distclean
+.PHONY: all help module user setup demo check quick soak shell style install uninstall deb clean distclean

@@ -43,6 +43,7 @@ part_recipe()
 	6.12)	echo "linux-6.12 bookworm-security 1" ;;
 	7.2)	echo "linux-7.2 trixie-backports 1" ;;
 	chroot)	echo "gcc-14 pahole trixie 1" ;;
+	stock)	echo "debian bookworm with packaging tools 2" ;;
 	test)	echo "test 1"
 		part_recipe src
 		${CC:-gcc} --version 2>/dev/null | head -n 1

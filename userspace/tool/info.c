@@ -35,23 +35,6 @@ static const char *state(uint32_t s)
 	       "absent";
 }
 
-/* a JSON string; what comes from the module is ASCII, but that is not a promise */
-static void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = *s;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
-
 static void json_field(const char *name, const char *value)
 {
 	printf("  \"%s\": ", name);

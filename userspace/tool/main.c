@@ -8,6 +8,7 @@
 static void usage(FILE *out)
 {
 	fputs("Usage: limen info [--json]\n"
+	      "       limen doctor [--json]\n"
 	      "       limen run --kernel F [options]\n"
 	      "       limen bench [--vs kvm] [options]\n"
 	      "       limen run --restore F [options]\n"
@@ -29,6 +30,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "info"))
 		return info_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "doctor"))
+		return doctor_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "run"))
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "bench"))
@@ -45,7 +48,7 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		printf("limen, ABI %d\n", LIMEN_ABI);
+		printf("limen %s, ABI %d\n", LIMEN_VERSION, LIMEN_ABI);
 		return EXIT_OK;
 	}
 	complain("unknown command '%s'", argv[1]);

@@ -9,9 +9,10 @@
 #include "../loader/boot.h"
 
 /*
- * Exit status. A debug exit is odd, so ours are even.
+ * Exit status. A debug exit is odd, so those of 'limen run' are even.
  */
 #define EXIT_OK			0	/* powered off, reset, or quit by the user */
+#define EXIT_DOCTOR		1	/* 'limen doctor' found what will fail */
 #define EXIT_SETUP		2	/* usage, no module, bad image: nothing ran */
 #define EXIT_TRIPLE_FAULT	100
 #define EXIT_GUEST		102	/* the guest can't go on */
@@ -66,6 +67,7 @@ int pin_parse(const char *list, const cpu_set_t *allowed, uint32_t *cpu, uint32_
 /* run_options.c: 0, or the exit status with a message printed; -1 means go on */
 int run_options(int argc, char **argv, struct options *o);
 int info_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 /* bench/bench_main.c */
 int bench_main(int argc, char **argv);
@@ -228,6 +230,10 @@ int control_ask(const char *vm, const char *command, const char *arg, int pass);
 
 /* stats.c */
 void print_stats(const struct machine *m);
+
+/* json.c: a string, quoted and on stdout; what comes from a kernel is ASCII, but
+ * that is not a promise */
+void json_string(const char *s);
 
 /* "limen: ..." on stderr */
 __attribute__((format(printf, 1, 2)))
