@@ -186,7 +186,8 @@ static void precopy_done(void *opaque)
 	} else {
 		err = machine_stop(mg->m);
 		if (err)
-			snprintf(why, sizeof(why), "the machine does not stop");
+			snprintf(why, sizeof(why), "the machine does not stop: %s",
+				 limen_strerror(err));
 		else
 			err = send_rest(mg, why, sizeof(why));
 	}
